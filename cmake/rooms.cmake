@@ -1,0 +1,15 @@
+# One static library per room: belfry_room(<name> <rooms it may use> [LIBS <third-party targets>]).
+# Every *.cpp below src/<name> belongs to it. tests/lint/rooms.py holds the includes against the same table.
+function(belfry_room name)
+  cmake_parse_arguments(ARG "" "" "USES;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  if(NOT sources)
+    add_library(belfry_${name} INTERFACE)
+    target_include_directories(belfry_${name} INTERFACE ${CMAKE_SOURCE_DIR}/include)
+    return()
+  endif()
+  add_library(belfry_${name} STATIC ${sources})
+  target_include_directories(belfry_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  list(TRANSFORM ARG_USES PREPEND belfry_)
+  target_link_libraries(belfry_${name} PUBLIC ${ARG_USES} ${ARG_LIBS} PRIVATE belfry_flags)
+endfunction()

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belfry/core/result.hpp"
+#include "belfry/auth/authenticator.hpp"
+#include "belfry/realtime/frame.hpp"
+
+namespace belfry::dialects {
+
+/// Close codes of the realtime contract (RFC 6455, 7.4, and the private range).
+enum class CloseCode : std::uint16_t {
+  kNormal = 1000,
+  kGoingAway = 1001,
+  kProtocolError = 1002,
+  kUnsupportedData = 1003,  ///< binary frame
+  kInvalidPayload = 1007,
+  kTooBig = 1009,
+  kInternal = 1011,
+  kRestart = 1012,
+  kUnauthorized = 4001,
+  kStuckReader = 4008,
+  kTooManyCommands = 4029,
+  kBadFrames = 4400,
+};
+
+/// What a session may do to its carrier. Implemented by `net`; the only way to a socket. I/O thread only.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  /// Queues; leaves the process at the end of the loop's turn. Never blocks, never fails: after `close` it is dropped.
+  virtual void send(const realtime::SharedFrame& frame) = 0;
+  /// Bytes queued, not yet taken by the kernel, below the limit.
+  virtual bool writable() const = 0;
+  /// Sends what is queued, then the close frame, then waits a bounded time for the peer's.
+  virtual void close(CloseCode code, std::string_view reason) = 0;
+};
+
+/// One client's conversation in one dialect. I/O thread only. Destroyed by `net` after `closed` and after every `done` it was owed.
+class Session {
+ public:
+  virtual ~Session() = default;
+  /// One text message. `done` runs when the next one may be given: commands of a session run one after another, in order.
+  virtual void on_text(std::string_view text, std::move_only_function<void()> done) = 0;
+  /// The queue fell below the limit again.
+  virtual void on_writable() = 0;
+  /// The process drains: say so with this delay; `net` closes afterwards.
+  virtual void on_draining(std::chrono::milliseconds reconnect_in) = 0;
+  /// The carrier is gone. No call on the sink from here on.
+  virtual void on_closed() = 0;
+};
+
+/// What a dialect sees of an HTTP upgrade request.
+struct Handshake {
+  std::string path;
+  std::string query;                         ///< raw, without '?'
+  std::optional<std::string> authorization;  ///< header value
+  std::optional<std::string> origin;
+};
+
+/// One protocol on one path. Stateless towards its sessions but for what it shares.
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+  virtual std::string_view path() const = 0;
+  /// Before the upgrade: kUnauthorized refuses with HTTP 401, kUnavailable with 503. A value without identity connects anonymously.
+  virtual void authorize(const Handshake& handshake,
+                         std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) = 0;
+  /// After the upgrade. `sink` outlives the session's `on_closed`.
+  virtual std::unique_ptr<Session> open(FrameSink& sink, std::optional<auth::Identity> identity) = 0;
+};
+
+}  // namespace belfry::dialects

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "belfry/core/result.hpp"
+#include "belfry/domain/events.hpp"
+
+namespace belfry::domain {
+
+enum class Gap : std::uint8_t { kNone, kUnknownEvent, kExpired };
+
+struct LogPageQuery {
+  RoomKey room;
+  std::optional<EventId> since;       ///< strictly after; absent: from the oldest retained
+  std::optional<std::int64_t> up_to;  ///< last seq to return
+  std::int32_t limit = 100;           ///< records, control records included when asked for
+  std::size_t max_bytes = 1 << 20;    ///< of stored payloads; at least one record is returned
+  bool control_records = false;       ///< the hub needs them; clients never see them
+};
+
+/// A stretch of a room's log, oldest first, deleted content masked by the entity's own row in the same snapshot.
+struct LogPage {
+  std::vector<SharedEvent> events;
+  bool has_more = false;
+  Gap gap = Gap::kNone;  ///< then `events` is empty
+  RoomHead head;         ///< at the same snapshot
+};
+
+struct JournalPage {
+  std::vector<std::pair<RoomKey, std::int64_t>> heads;  ///< (room, last_seq), may repeat what was seen before
+  std::uint64_t next_xid = 0;                           ///< pass it to the next call: nothing falls between
+};
+
+/// Reads of the log within one transaction's snapshot.
+class LogRepository {
+ public:
+  virtual ~LogRepository() = default;
+  /// Empty when the room does not exist.
+  virtual std::optional<RoomHead> head(const RoomKey& room) = 0;
+  virtual std::vector<RoomHead> heads(std::span<const RoomKey> rooms) = 0;
+  virtual LogPage page(const LogPageQuery& query) = 0;
+  /// Heads written by transactions that were not visible at the snapshot which gave `from_xid`. 0: only a new start point.
+  virtual JournalPage journal_since(std::uint64_t from_xid) = 0;
+};
+
+/// What one committed transaction added to the log, in order per room. Shared by everyone who hears of it.
+struct CommitNotice {
+  struct Growth {
+    RoomKey room;
+    std::vector<SharedEvent> events;
+  };
+  std::vector<Growth> rooms;
+  std::chrono::steady_clock::time_point committed_at;  ///< for the commit-to-socket histogram
+};
+
+/// Called after COMMIT on the I/O thread, in no promised order: a hint, never the truth.
+using CommitListener = std::function<void(std::shared_ptr<const CommitNotice>)>;
+
+/// Spreads "the log grew" between nodes. Lossy by contract: the sweep finds what it loses.
+class Bus {
+ public:
+  virtual ~Bus() = default;
+  /// Coalesced; any thread.
+  virtual void publish_grew() = 0;
+  /// `hint` runs on the I/O thread. Set once before start.
+  virtual void on_hint(std::function<void()> hint) = 0;
+  virtual void start() = 0;
+  virtual void stop() = 0;
+};
+
+}  // namespace belfry::domain

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "belfry/core/error.hpp"
+#include "belfry/domain/actor.hpp"
+#include "belfry/domain/events.hpp"
+#include "belfry/realtime/frame.hpp"
+
+namespace belfry::realtime {
+
+/// A dialect's pure function from event to frame. One object per dialect, shared by all its sessions; the hub encodes an event once
+/// per encoder and room.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  virtual SharedFrame encode(const domain::Event& event) const = 0;
+};
+
+/// One member of rooms: a dialect's session, not its socket. All calls are on the I/O thread; none may destroy the subscriber or
+/// call back into the hub for the same room, except `Hub::remove` later from its own turn.
+class Subscriber {
+ public:
+  virtual ~Subscriber() = default;
+  virtual const domain::Actor& actor() const = 0;
+  virtual const Encoder& encoder() const = 0;
+  /// False while its queue is over the limit: then the hub keeps only "behind since" and refills after `Hub::drained`.
+  virtual bool writable() const = 0;
+  virtual void deliver(const SharedFrame& frame) = 0;
+  /// The last thing the subscriber hears of this room.
+  virtual void room_left(const domain::RoomKey& room, core::Reason reason) = 0;
+};
+
+}  // namespace belfry::realtime

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace belfry::runtime {
+
+/// All timeouts of one I/O thread on one timer wheel: deadlines, pings, expiries. Ticks of 50 ms, so a timer fires up to one tick
+/// late and never early. Not thread-safe: used on the loop's thread only.
+class Wheel {
+  struct Impl;
+  struct Entry;
+
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Owns one pending callback; dropping it cancels. A fired or empty timer is inactive.
+  class Timer {
+   public:
+    Timer() = default;
+    Timer(Timer&& other) noexcept;
+    Timer& operator=(Timer&& other) noexcept;
+    ~Timer();
+    void cancel();
+    bool active() const;
+
+   private:
+    friend class Wheel;
+    std::weak_ptr<Impl> wheel_;
+    std::shared_ptr<Entry> entry_;
+  };
+
+  explicit Wheel(Clock::time_point start = Clock::now());
+  ~Wheel();
+
+  [[nodiscard]] Timer after(std::chrono::milliseconds delay, std::move_only_function<void()> callback);
+  /// Fires what is due. Called by the loop's driver (`drive`) or by a test with a clock of its own.
+  void advance(Clock::time_point now);
+  /// Pending timers; for the baseline test.
+  std::size_t size() const;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace belfry::runtime

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "belfry/core/result.hpp"
+#include "belfry/domain/database.hpp"
+#include "belfry/domain/log.hpp"
+#include "belfry/telemetry/metrics.hpp"
+
+namespace belfry::storage {
+
+/// Runs a task on the I/O thread soon; callable from any thread.
+using Poster = std::function<void(std::move_only_function<void()>)>;
+
+struct DatabaseOptions {
+  std::string url;                                ///< libpq URI or key=value string
+  int connections = 8;                            ///< worker connections; one more batches messages
+  std::size_t max_queued_jobs = 4096;
+  std::size_t max_batch = 500;
+  std::chrono::milliseconds lock_timeout{250};
+  std::chrono::milliseconds statement_timeout{5000};
+  std::chrono::milliseconds idle_in_transaction_timeout{2000};
+  std::chrono::seconds event_retention{7 * 24 * 3600};
+};
+
+/// PostgreSQL behind the domain's port: worker threads with one connection each and one batching connection. Threads reconnect with
+/// backoff; a watchdog shuts the socket of a thread that a dead server blocks. Never logs the URL's password.
+class PostgresDatabase final : public domain::Database {
+ public:
+  struct Hooks {
+    domain::CommitListener on_commit;         ///< posted
+    std::function<void()> on_restored;        ///< posted, after the database was away
+    std::function<void()> on_grew;            ///< any thread, after each commit that appended: tell the bus
+  };
+
+  PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
+                   domain::GrantProvider* provider = nullptr);
+  ~PostgresDatabase() override;
+
+  void start();
+  /// Refuses new jobs, lets running transactions end, answers queued jobs with kUnavailable, joins the threads.
+  void stop();
+  /// Whether the database answers and its schema fits this binary; the reason is a line for an operator. Any thread.
+  struct Health {
+    bool ready = false;
+    std::string reason;
+  };
+  Health health() const;
+
+  void submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) override;
+  void create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// LISTEN/NOTIFY as "grew", coalesced, on a connection of its own with `synchronous_commit = off`.
+std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, Poster poster, telemetry::Metrics& metrics);
+/// One process: hears only itself.
+std::unique_ptr<domain::Bus> make_local_bus();
+
+/// One numbered step of the schema, compiled in from migrations/.
+struct Migration {
+  int version;
+  std::string name;
+  std::string sql;
+};
+const std::vector<Migration>& migrations();
+
+/// Applies what is missing under an advisory lock, one transaction each; `progress` hears a line per step. kConflict when the database
+/// is newer than this binary, kUnavailable when it cannot be reached.
+core::Result<int> migrate(const std::string& url, const std::function<void(const std::string&)>& progress);
+
+/// Housekeeping of one pass: event partitions made ahead and dropped behind retention, journal, tickets, idempotency keys.
+/// Runs on the database's own timer thread; exposed for tests.
+void housekeep(const DatabaseOptions& options);
+
+}  // namespace belfry::storage
