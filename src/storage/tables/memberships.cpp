@@ -15,7 +15,7 @@ Membership read_interval(ChannelId channel, RowReader& row) {
   membership.channel_id = channel;
   membership.joined_at = row.next<std::optional<domain::TimePoint>>();
   membership.left_at = row.next<std::optional<domain::TimePoint>>();
-  membership.joined = !membership.left_at;
+  membership.joined = membership.joined_at && !membership.left_at;
   return membership;
 }
 
@@ -33,6 +33,29 @@ Membership PgMemberships::current(UserId user, ChannelId channel) {
   const auto line = result.front();
   RowReader row(line);
   return read_interval(channel, row);
+}
+
+std::vector<Membership> PgMemberships::current_all(std::span<const std::pair<UserId, ChannelId>> members) {
+  static constexpr Statement kCurrentAll{"memberships_current_all", R"(
+    SELECT q.channel_id, epoch_ms(m.joined_at), epoch_ms(m.left_at)
+    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (user_id, channel_id, place)
+    LEFT JOIN LATERAL (
+      SELECT joined_at, left_at FROM memberships
+      WHERE user_id = q.user_id AND channel_id = q.channel_id
+      ORDER BY left_at DESC, id DESC
+      LIMIT 1) m ON true
+    ORDER BY q.place)"};
+  std::vector<Membership> memberships;
+  if (members.empty()) return memberships;
+  memberships.reserve(members.size());
+  const auto result = session_.run(kCurrentAll, to_sql_array(members, [](const auto& member) { return member.first; }),
+                                   to_sql_array(members, [](const auto& member) { return member.second; }));
+  for (const auto& line : result) {
+    RowReader row(line);
+    const auto channel = row.next<ChannelId>();
+    memberships.push_back(read_interval(channel, row));
+  }
+  return memberships;
 }
 
 Membership PgMemberships::join(UserId user, ChannelId channel) {

@@ -16,6 +16,8 @@ class PgMemberships final : public domain::MembershipRepository {
   explicit PgMemberships(Session& session) : session_(session) {}
 
   domain::Membership current(domain::UserId user, domain::ChannelId channel) override;
+  std::vector<domain::Membership> current_all(
+      std::span<const std::pair<domain::UserId, domain::ChannelId>> members) override;
   domain::Membership join(domain::UserId user, domain::ChannelId channel) override;
   domain::Membership leave(domain::UserId user, domain::ChannelId channel) override;
   /// The open ones, newest first.

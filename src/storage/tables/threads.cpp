@@ -48,6 +48,14 @@ std::optional<Discussion> PgThreads::find(ThreadId id) {
   return first(read_discussions(session_.run(kFind, to_sql(id))));
 }
 
+std::vector<Discussion> PgThreads::find_all(std::span<const ThreadId> ids) {
+  static constexpr Statement kFindAll{"threads_find_all",
+                                      "SELECT " THREAD_COLUMNS
+                                      " FROM threads t WHERE t.id = ANY ($1::bigint[]) AND t.kind = 0 ORDER BY t.id"};
+  if (ids.empty()) return {};
+  return read_discussions(session_.run(kFindAll, to_sql_array(ids)));
+}
+
 std::optional<Discussion> PgThreads::find_by_channel(domain::ChannelId channel) {
   static constexpr Statement kFind{"threads_find_by_channel",
                                    "SELECT " THREAD_COLUMNS

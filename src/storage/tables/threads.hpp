@@ -16,6 +16,7 @@ class PgThreads final : public domain::ThreadRepository {
   explicit PgThreads(Session& session) : session_(session) {}
 
   std::optional<domain::Discussion> find(domain::ThreadId id) override;
+  std::vector<domain::Discussion> find_all(std::span<const domain::ThreadId> ids) override;
   std::optional<domain::Discussion> find_by_channel(domain::ChannelId channel) override;
   std::vector<domain::Discussion> find_by_channels(std::span<const domain::ChannelId> channels) override;
   domain::ThreadId insert(const domain::Discussion& discussion) override;
