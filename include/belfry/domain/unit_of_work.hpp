@@ -87,6 +87,14 @@ class ThreadRepository {
  public:
   virtual ~ThreadRepository() = default;
   virtual std::optional<Discussion> find(ThreadId id) = 0;
+  /// In any order, missing ones left out. One statement in the real store: deciding many rooms depends on it.
+  virtual std::vector<Discussion> find_all(std::span<const ThreadId> ids) {
+    std::vector<Discussion> found;
+    for (const ThreadId id : ids) {
+      if (auto discussion = find(id)) found.push_back(std::move(*discussion));
+    }
+    return found;
+  }
   virtual std::optional<Discussion> find_by_channel(ChannelId channel) = 0;
   virtual std::vector<Discussion> find_by_channels(std::span<const ChannelId> channels) = 0;
   /// Draws the id and makes the discussion room's log row.
@@ -128,6 +136,13 @@ class MembershipRepository {
  public:
   virtual ~MembershipRepository() = default;
   virtual Membership current(UserId user, ChannelId channel) = 0;
+  /// Parallel to the argument. One statement in the real store: deciding many rooms depends on it.
+  virtual std::vector<Membership> current_all(std::span<const std::pair<UserId, ChannelId>> members) {
+    std::vector<Membership> found;
+    found.reserve(members.size());
+    for (const auto& [user, channel] : members) found.push_back(current(user, channel));
+    return found;
+  }
   /// Opens an interval unless one is open; answers with the state after it.
   virtual Membership join(UserId user, ChannelId channel) = 0;
   virtual Membership leave(UserId user, ChannelId channel) = 0;
