@@ -7,8 +7,8 @@
 
 namespace belfry::runtime {
 
-/// All timeouts of one I/O thread on one timer wheel: deadlines, pings, expiries. Ticks of 50 ms, so a timer fires up to one tick
-/// late and never early. Not thread-safe: used on the loop's thread only.
+/// All timeouts of one I/O thread on one timer wheel: deadlines, pings, expiries. Ticks of 50 ms, so a timer fires up
+/// to one tick late and never early. Not thread-safe: used on the loop's thread only.
 class Wheel {
   struct Impl;
   struct Entry;
