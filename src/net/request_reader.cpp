@@ -63,6 +63,7 @@ struct RequestReader::Impl {
   std::optional<Parser> parser;
   State state = State::kIdle;
   ParsedRequest parsed;
+  bool line_seen = false;
   bool expects_continue = false;
   Refusal refusal;
 
@@ -79,9 +80,12 @@ struct RequestReader::Impl {
     while (pending().starts_with("\r\n")) begin += 2;
   }
 
-  std::optional<Refusal> check_request_line() const {
+  // Until its end is seen; from then on the parser may have consumed it.
+  std::optional<Refusal> check_request_line() {
+    if (line_seen) return {};
     const auto text = pending();
     const auto line = text.find("\r\n");
+    line_seen = line != std::string_view::npos;
     if (std::min(line, text.size()) <= limits.max_request_line_bytes) return {};
     return refuse(414, core::ErrorCode::kMalformed, "The request line is too long.");
   }
@@ -143,7 +147,7 @@ struct RequestReader::Impl {
     parser->header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
     parser->body_limit(limits.max_body_bytes);
     parsed = {};
-    expects_continue = false;
+    line_seen = expects_continue = false;
     state = State::kHeader;
   }
 
