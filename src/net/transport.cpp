@@ -146,6 +146,7 @@ void Transport::drop_unsent() {
   if (keep >= chunks_.size()) return;
   for (auto at = keep; at < chunks_.size(); ++at) queued_ -= chunks_[at].bytes.size();
   chunks_.resize(keep);
+  account();
   mark_dirty();
 }
 
