@@ -15,6 +15,13 @@ FailureKind kind_of(const std::string& state) {
   return FailureKind::kOther;
 }
 
+/// The first line only, and nothing for data exceptions: the rest, or what could not be read, can be somebody's text.
+std::string loggable(const pqxx::sql_error& error) {
+  if (error.sqlstate().starts_with("22")) return "data exception";
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
 }  // namespace
 
 Failure classify(const std::exception_ptr& error, Connection* connection) {
@@ -24,8 +31,12 @@ Failure classify(const std::exception_ptr& error, Connection* connection) {
   } catch (const Unreachable& e) {
     return {FailureKind::kUnreachable, "", e.what()};
   } catch (const pqxx::sql_error& e) {
-    // The statement's text is left out: it can carry values.
-    failure = {kind_of(e.sqlstate()), e.sqlstate(), e.what()};
+    failure = {kind_of(e.sqlstate()), e.sqlstate(), loggable(e)};
+  } catch (const pqxx::statement_completion_unknown& e) {
+    failure = {FailureKind::kOther, "40003", e.what()};
+  } catch (const pqxx::transaction_rollback& e) {
+    // Serialization failure and deadlock: libpqxx 6 gives them classes of their own, without the SQLSTATE.
+    failure = {FailureKind::kConflict, "40", e.what()};
   } catch (const pqxx::broken_connection& e) {
     failure = {FailureKind::kBroken, "", e.what()};
   } catch (const std::exception& e) {

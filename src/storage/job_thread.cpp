@@ -120,8 +120,10 @@ JobThread::Answer JobThread::judge(const Failure& failure, const Job& job, bool 
     case FailureKind::kUnreachable:
       engine_.lost();
       return core::fail(unavailable_error());
-    case FailureKind::kStatementTimeout:
     case FailureKind::kReadOnly:
+      if (job.mode == domain::JobMode::kRead) break;  // a body that writes in a read job: our fault, not a standby's
+      [[fallthrough]];
+    case FailureKind::kStatementTimeout:
     case FailureKind::kSchema:
       telemetry::warn("job_unavailable",
                       {{"job", job.options.name}, {"sqlstate", failure.sqlstate}, {"error", failure.text}});

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "belfry/core/text.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -22,6 +23,12 @@ bool has_row(const domain::Actor& actor) {
   return actor.type == domain::ActorType::kUser || actor.type == domain::ActorType::kAdmin;
 }
 
+/// A claim as the database can hold it; anything else is as if absent.
+std::optional<std::string> storable(const std::optional<std::string>& claim) {
+  if (!claim || !core::is_utf8(*claim) || claim->find('\0') != std::string::npos) return std::nullopt;
+  return claim;
+}
+
 bool says_nothing_new(const std::optional<std::string>& claim, const std::optional<std::string>& seen) {
   return !claim || claim == seen;
 }
@@ -37,8 +44,8 @@ void Sightings::record(Connection& connection, std::span<const domain::Actor* co
   pqxx::nontransaction transaction(connection.raw());
   Session(connection, transaction)
       .run(kUpsert, to_sql_array(fresh, [](const auto& user) { return user.first; }),
-           to_sql_array(fresh, [](const auto& user) { return user.second->username; }),
-           to_sql_array(fresh, [](const auto& user) { return user.second->picture; }));
+           to_sql_array(fresh, [](const auto& user) { return storable(user.second->username); }),
+           to_sql_array(fresh, [](const auto& user) { return storable(user.second->picture); }));
   for (const auto& [id, actor] : fresh) remember(*actor);
 }
 
