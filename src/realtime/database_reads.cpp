@@ -26,9 +26,17 @@ class DatabaseReads final : public Reads {
  public:
   explicit DatabaseReads(domain::Database& database) : database_(database) {}
 
-  void resolve(const domain::RoomTarget& target, Done<domain::RoomKey> done) override {
+  void resolve(const domain::RoomTarget& target, const domain::Actor& actor, Done<domain::RoomKey> done) override {
     database_.run<domain::RoomKey>(
-        JobMode::kRead, job("rooms.resolve"), [target](UnitOfWork& work) { return domain::resolve_room(work, target); },
+        JobMode::kRead, job("rooms.resolve"),
+        [target, actor](UnitOfWork& work) -> Result<domain::RoomKey> {
+          auto room = domain::resolve_room(work, target);
+          if (room || target.kind != domain::RoomKind::kDiscussion) return room;
+          const domain::RoomQuestion outer{actor, domain::posts_room(target.channel_id)};
+          auto decision = domain::decide_rooms(work, std::span(&outer, 1)).front();
+          if (decision.refusal) return core::fail(std::move(*decision.refusal));
+          return room;
+        },
         std::move(done));
   }
 

@@ -52,8 +52,9 @@ void HubCore::join(Subscriber& subscriber, const domain::RoomTarget& target, Joi
   const MemberPtr member = member_of(subscriber);
   if (const auto room = targets_.find(target)) return attach(member, *room, std::move(done));
   ++member->resolving;
-  reads_->resolve(target, guarded([this, target, weak = std::weak_ptr(member),
-                                   done = std::move(done)](core::Result<domain::RoomKey> room) mutable {
+  reads_->resolve(target, subscriber.actor(),
+                  guarded([this, target, weak = std::weak_ptr(member),
+                           done = std::move(done)](core::Result<domain::RoomKey> room) mutable {
                     const MemberPtr still = weak.lock();
                     if (!still) return;
                     --still->resolving;

@@ -31,7 +31,8 @@ class Reads {
   using Done = std::move_only_function<void(core::Result<T>)>;
 
   virtual ~Reads() = default;
-  virtual void resolve(const domain::RoomTarget& target, Done<domain::RoomKey> done) = 0;
+  /// Where there is no room: what `actor` may know of that, access to the channel before the absence of its discussion.
+  virtual void resolve(const domain::RoomTarget& target, const domain::Actor& actor, Done<domain::RoomKey> done) = 0;
   /// Answers parallel to the questions. `caller`: somebody this node has not seen yet.
   virtual void decide(std::vector<domain::RoomQuestion> questions, std::optional<domain::Actor> caller,
                       Done<std::vector<domain::RoomDecision>> done) = 0;
