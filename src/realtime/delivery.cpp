@@ -99,11 +99,10 @@ void HubCore::fan_out(Room& room, const domain::Event& event, const Position& be
     Subscription* const sub = room.members[i].get();
     if (sub == nullptr || sub->state != State::kLive || event.seq <= sub->since.seq) continue;
     if (expired(*sub, now, occurred_at)) {
-      if (sub->since.seq < before.seq) sub->since = before;
+      fall_behind(*sub, before);
       suspend_expired(room.members[i]);
     } else if (!sub->subscriber->writable()) {
-      if (sub->since.seq < before.seq) sub->since = before;
-      sub->state = State::kBehind;
+      fall_behind(*sub, before);
       metrics_.suspensions.add();
     } else if (may_see(*sub, event)) {
       sub->subscriber->deliver(frame_for(frames_, sub->subscriber->encoder(), event));
@@ -114,6 +113,12 @@ void HubCore::fan_out(Room& room, const domain::Event& event, const Position& be
   frames_.clear();
   compact(room);
   metrics_.deliveries.add(delivered);
+}
+
+/// The room already stands after the event that this subscription does not get.
+void HubCore::fall_behind(Subscription& sub, const Position& before) {
+  if (sub.since.seq < before.seq) sub.since = before;
+  sub.state = State::kBehind;
 }
 
 void HubCore::apply_control(const RoomPtr& room, const domain::Event& event) {

@@ -63,6 +63,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void hold(Room& room, std::span<const domain::SharedEvent> events);
   void deliver(const RoomPtr& room, const domain::SharedEvent& event);
   void fan_out(Room& room, const domain::Event& event, const Position& before);
+  static void fall_behind(Subscription& sub, const Position& before);
   void apply_control(const RoomPtr& room, const domain::Event& event);
   const SharedFrame& frame_for(FrameCache& cache, const Encoder& encoder, const domain::Event& event);
   static bool may_see(const Subscription& sub, const domain::Event& event);
