@@ -57,7 +57,7 @@ curl -s -H "Authorization: Bearer $ADA" $URL/api/admin/channels/{open}/posts -d 
 
 }  // namespace
 
-std::string describe_tour(const Demo& demo, const std::string& authority, const std::string& secret,
+std::string describe_tour(const Demo& demo, const std::string& authority, const config::Settings& settings,
                           core::TimePoint now) {
   return fmt::format(kTour, fmt::arg("authority", authority), fmt::arg("ada", token(keeper(), settings, now)),
                      fmt::arg("mira", token(member(), settings, now)),
