@@ -1,6 +1,5 @@
 """`belfry dev` from an empty folder to the tour's own commands, stopped kindly and unkindly."""
 
-import glob
 import json
 import os
 import re
@@ -112,13 +111,6 @@ class Dev(unittest.TestCase):
             self.assert_nothing_left(pid)
         with open(os.path.join(self.folder, "sockets")) as file:
             self.assertFalse(os.path.exists(file.read().strip()))
-
-    def test_a_missing_postgres_is_one_clear_line(self):
-        if glob.glob("/usr/lib/postgresql/*/bin/initdb"):
-            self.skipTest("PostgreSQL is where Debian puts it")
-        done = run("dev", "--data-dir", self.folder + "-none")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("postgresql-15", done.stderr)
 
 
 if __name__ == "__main__":
