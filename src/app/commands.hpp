@@ -58,6 +58,8 @@ class SettingFlags {
 
 /// `belfry: <line>` on stderr.
 void complain(std::string_view line);
+/// Line breaks and other control characters become single spaces.
+std::string one_line(std::string_view text);
 void configure_logs(const config::Settings& settings);
 /// Each warning as one line on stderr, in the log's own form.
 void log_warnings(const config::Loaded& loaded);

@@ -118,7 +118,7 @@ int print_health(const config::Endpoint& endpoint) {
   }
   std::string reason = reason_of(*answer);
   if (reason.empty()) reason = answer->substr(0, answer->find_first_of("\r\n"));
-  std::puts(fmt::format("not ready at {}: {}", where, reason).c_str());
+  std::puts(fmt::format("not ready at {}: {}", where, one_line(reason)).c_str());
   return kExitFailed;
 }
 

@@ -13,6 +13,7 @@
 
 #include <boost/asio/signal_set.hpp>
 
+#include "app/commands.hpp"
 #include "belfry/auth/jwt.hpp"
 #include "belfry/dialects/native.hpp"
 #include "belfry/net/server.hpp"
@@ -141,7 +142,7 @@ class Node::Impl {
     started_ = true;
     log_listening("listening", settings_.listen);
     if (ops_server_) log_listening("listening_ops", *settings_.ops_listen);
-    watch_readiness();
+    watch_ = wheel_.after(kWatchInterval, [this] { watch_readiness(); });
     return {};
   }
 
@@ -202,7 +203,7 @@ class Node::Impl {
     if (stopping_) return {false, "the node is draining"};
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
-    return {health.ready, std::move(health.reason)};
+    return {health.ready, one_line(health.reason)};
   }
 
   void watch_signals() {

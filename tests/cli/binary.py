@@ -74,6 +74,8 @@ class Running:
     def end(self, sent=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(sent)
+        elif self.process.stdout.closed:
+            return self.process.returncode
         try:
             code = self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
@@ -82,6 +84,8 @@ class Running:
             raise AssertionError("did not end\n" + self.text())
         for reader in self._readers:
             reader.join(DEADLINE)
+        self.process.stdout.close()
+        self.process.stderr.close()
         return code
 
 
