@@ -22,13 +22,6 @@ namespace {
 constexpr std::chrono::seconds kDeadline{5};
 constexpr std::size_t kMaxAnswer = 64 * 1024;
 
-/// A wildcard address is where one listens, not where one asks.
-config::Endpoint reachable(config::Endpoint endpoint) {
-  if (endpoint.address == "0.0.0.0") endpoint.address = "127.0.0.1";
-  if (endpoint.address == "::") endpoint.address = "::1";
-  return endpoint;
-}
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -123,6 +116,12 @@ int print_health(const config::Endpoint& endpoint) {
 }
 
 }  // namespace
+
+config::Endpoint reachable(config::Endpoint endpoint) {
+  if (endpoint.address == "0.0.0.0") endpoint.address = "127.0.0.1";
+  if (endpoint.address == "::") endpoint.address = "::1";
+  return endpoint;
+}
 
 void add_health(CLI::App& root, Chosen& chosen) {
   auto* command =

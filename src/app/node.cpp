@@ -9,6 +9,7 @@
 #include <csignal>
 #include <exception>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/signal_set.hpp>
@@ -160,6 +161,7 @@ class Node::Impl {
     server_.drain(kReconnectSpread, [this] { drain_ops(); });
   }
 
+  void when_ready(std::function<void()> ready) { when_ready_ = std::move(ready); }
   const config::Endpoint& listening() const { return settings_.listen; }
   runtime::Loop& loop() { return loop_; }
 
@@ -234,6 +236,7 @@ class Node::Impl {
     if (changed || (!state.ready && now >= remind_at_)) {
       if (state.ready) {
         telemetry::info("ready");
+        if (when_ready_) std::exchange(when_ready_, nullptr)();
       } else if (!stopping_) {
         telemetry::warn("not_ready", {{"reason", state.reason}});
       }
@@ -281,6 +284,7 @@ class Node::Impl {
   std::optional<net::Server> ops_server_;
   boost::asio::signal_set signals_;
   runtime::Wheel::Timer watch_;
+  std::function<void()> when_ready_;
   std::optional<http::Readiness> told_;
   std::chrono::steady_clock::time_point remind_at_;
   bool started_ = false;
@@ -291,6 +295,7 @@ class Node::Impl {
 Node::Node(const config::Settings& settings) : impl_(std::make_unique<Impl>(settings)) {}
 Node::~Node() = default;
 core::Result<void> Node::start() { return impl_->start(); }
+void Node::when_ready(std::function<void()> ready) { impl_->when_ready(std::move(ready)); }
 const config::Endpoint& Node::listening() const { return impl_->listening(); }
 int Node::run() { return impl_->run(); }
 void Node::stop(int exit_code) { impl_->stop(exit_code); }

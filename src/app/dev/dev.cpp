@@ -84,14 +84,11 @@ int serve_demo(const config::Loaded& loaded, dev::PrivateCluster& cluster, const
     });
   };
   watch();
-  const auto& bound = node.listening();
-  const config::Endpoint shown{bound.address == "0.0.0.0" ? "127.0.0.1"
-                               : bound.address == "::"    ? "::1"
-                                                          : bound.address,
-                               bound.port};
-  const auto tour = dev::describe_tour(demo, config::to_text(shown), loaded.settings, core::SystemClock{}.now());
-  std::fputs(tour.c_str(), stdout);
-  std::fflush(stdout);
+  node.when_ready([&] {
+    const auto shown = config::to_text(reachable(node.listening()));
+    std::fputs(dev::describe_tour(demo, shown, loaded.settings, core::SystemClock{}.now()).c_str(), stdout);
+    std::fflush(stdout);
+  });
   return node.run();
 }
 

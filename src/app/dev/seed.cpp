@@ -164,7 +164,7 @@ class Seeder {
     talk.channel_id = demo_.open;
     talk.title = "Harbour talk";
     discussion(talk);
-    message(member(), demo_.open, "hello", "Good morning. Is the fuel quay open yet?");
+    message(lapsed(), demo_.open, "hello", "Good morning. Is the fuel quay open yet?");
     message(keeper(), demo_.open, "answer", "From seven on.");
     message(banned(), demo_.open, "noise", "SELLING ANCHORS CHEAP");
     jobs_.write<domain::Sanction>(keeper(), [channel_id = demo_.open](UnitOfWork& work) {
