@@ -2,8 +2,9 @@
 
 import pytest
 
+from support import wait
 from support.http import Client
-from support.world import Person, new_id, time_text
+from support.world import Admin, Person, new_id, time_text
 
 ADMIN_ROUTES = [
     ("POST", "/api/admin/channels"), ("GET", "/api/admin/channels"), ("GET", "/api/admin/channels/1"), ("PATCH", "/api/admin/channels/1"),
@@ -132,7 +133,6 @@ def test_sanctions_are_listed_changed_and_lifted(node, admin):
 
 
 def test_a_ban_runs_out_by_the_clock(node, admin):
-    from support import wait
     channel, person = admin.channel(discussion={}), Person(node)
     admin.ban(channel, person, until=time_text(1.5))
     assert person.messages(channel, expect=403).reason == "DISCUSSION_BANNED"
@@ -175,7 +175,6 @@ def test_grants_refuse_bad_values(admin):
 
 
 def test_every_admin_write_is_in_the_audit_log(node, fresh, start):
-    from support.world import Admin
     one = start(fresh)
     admin, person = Admin(one), Person(one)
     channel, key = admin.gated()

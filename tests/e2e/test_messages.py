@@ -1,11 +1,10 @@
 """Discussions: who may read and write, what a message is, and what happens exactly once."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
+from support import wait
 from support.http import Client
+from support.parallel import in_parallel
 from support.world import Person, new_id, parse_time, time_text
 
 
@@ -204,18 +203,6 @@ def test_locked_archived_and_disabled_places_refuse_edits_and_allow_deletes(node
     writer.delete(f"/api/mobile/discussion-messages/{message}", expect=200)
 
 
-def in_parallel(count, work):
-    """Runs work(index) in `count` threads that start together."""
-    gate = threading.Barrier(count)
-
-    def run(index):
-        gate.wait(timeout=10)
-        return work(index)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
 def test_slow_mode_lets_exactly_one_of_many_racing_requests_pass(pair, admin):
     channel = admin.channel(discussion={"slowModeEnabled": True, "slowModeIntervalSeconds": 600})
     for _ in range(3):
@@ -238,7 +225,6 @@ def test_slow_mode_lets_exactly_one_of_many_racing_requests_pass(pair, admin):
 
 def test_slow_mode_ends_with_its_interval(node, admin):
     channel, writer = admin.channel(discussion={"slowModeEnabled": True, "slowModeIntervalSeconds": 1}), Person(node)
-    from support import wait
     first = writer.says(channel, "one").data
     second = wait.until(lambda: (lambda a: a if a.status == 201 else None)(
         writer.post(f"/api/mobile/channels/{channel}/discussion/messages", {"body": "two"})), "slow mode ends", timeout=5).data
