@@ -2,6 +2,10 @@
 -- Ids that clients page on come from sequences with CACHE 1 and are drawn under the room's lock: id order is commit order.
 -- Times are timestamptz(3): what the API shows is what is stored.
 
+-- Times leave the database as whole milliseconds, whatever the session's time zone and date style are. Inlined by the planner.
+CREATE FUNCTION epoch_ms(at timestamptz) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN (extract(epoch FROM at) * 1000)::bigint;
+
 CREATE TABLE users (
   id         uuid PRIMARY KEY,
   username   text,
@@ -89,6 +93,8 @@ CREATE TABLE posts (
 );
 CREATE UNIQUE INDEX posts_by_channel ON posts (channel_id, id);
 CREATE INDEX posts_pinned ON posts (channel_id, id) WHERE pinned_at IS NOT NULL;
+-- Unread counts are index-only scans of this one.
+CREATE INDEX posts_live ON posts (channel_id, id) WHERE deleted_at IS NULL;
 
 CREATE TABLE attachments (
   id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -156,7 +162,8 @@ CREATE TABLE memberships (
   until_seq  bigint
 );
 CREATE UNIQUE INDEX memberships_open ON memberships (user_id, channel_id) WHERE left_at IS NULL;
-CREATE INDEX memberships_by_user ON memberships (user_id, channel_id, id DESC);
+-- The open interval first, then the one that ended last: ids are no order here, since joins are not serialised.
+CREATE INDEX memberships_by_user ON memberships (user_id, channel_id, left_at DESC, id DESC);
 CREATE INDEX memberships_by_channel ON memberships (channel_id, user_id) WHERE left_at IS NULL;
 
 -- kind 0: entitlement, 1: feature. from_seq, until_seq: positions in the access log.
@@ -214,13 +221,17 @@ CREATE TABLE ws_tickets (
 );
 CREATE INDEX ws_tickets_expiry ON ws_tickets (expires_at);
 
+-- answer_kind 0: channel, 1: post, 2: message; with entity_id it finds the row that says whether the answer must be masked.
+-- The answer is text and not jsonb: it is given again as it was, and jsonb refuses \u0000, which a chart may hold.
 CREATE TABLE idempotency_keys (
-  caller     uuid NOT NULL,
-  path       text NOT NULL,
-  key        text NOT NULL,
-  hash       bytea NOT NULL,
-  answer     jsonb NOT NULL,
-  created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+  caller      uuid NOT NULL,
+  path        text NOT NULL,
+  key         text NOT NULL,
+  hash        bytea NOT NULL,
+  answer_kind smallint NOT NULL,
+  entity_id   bigint NOT NULL,
+  answer      text NOT NULL,
+  created_at  timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (caller, path, key)
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);

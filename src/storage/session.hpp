@@ -14,8 +14,8 @@ struct Statement {
   const char* sql;
 };
 
-/// A connection and what is prepared on it. Lives on one database thread; a lost connection is replaced by a new Connection, never
-/// reactivated, so that "prepared here" stays true.
+/// A connection and what is prepared on it. Lives on one database thread; a lost connection is replaced by a new
+/// Connection, never reactivated, so that "prepared here" stays true.
 class Connection {
  public:
   explicit Connection(const std::string& conninfo);

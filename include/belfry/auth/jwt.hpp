@@ -1,20 +1,37 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "belfry/auth/authenticator.hpp"
 
 namespace belfry::auth {
 
 struct JwtRules {
-  std::optional<std::string> issuer;
-  std::optional<std::string> audience;
+  std::optional<std::string> issuer;    ///< `iss` must be this
+  std::optional<std::string> audience;  ///< `aud` must be, or hold, this
 };
 
-/// HS256 only, by a shared secret of at least 32 bytes. The algorithm is bound to the key: `none` and every other `alg` are refused.
-std::unique_ptr<Authenticator> make_hs256_authenticator(std::string secret, JwtRules rules, const core::Clock& clock);
+inline constexpr std::size_t kMinSecretBytes = 32;
+
+/// Fetches the text of a JWK Set (RFC 7517); calls back on the I/O thread.
+using JwksSource = std::function<void(std::move_only_function<void(core::Result<std::string>)> done)>;
+
+struct JwtOptions {
+  std::optional<std::string> hs256_secret;  ///< at least kMinSecretBytes
+  JwksSource jwks;                          ///< empty: none
+  JwtRules rules;
+  std::chrono::seconds jwks_max_age{600};  ///< a used key set older than this is fetched again beside the answer
+  std::chrono::seconds jwks_refresh_interval{10};  ///< at most one fetch in this time, however many unknown `kid`s come
+};
+
+/// HS256 by the shared secret, RS256, ES256 and EdDSA by the key set; `alg` chooses and must fit the key's own type, so
+/// that `none` and a public key used as a secret are refused. Without `kid` the only key of the fitting type is tried.
+std::unique_ptr<Authenticator> make_jwt_authenticator(JwtOptions options, const core::Clock& clock);
 
 /// What `belfry token` signs: HS256 with the claims of the contract.
 struct TokenClaims {

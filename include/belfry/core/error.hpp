@@ -48,14 +48,14 @@ enum class Reason : std::uint8_t {
   kIdempotencyKeyReused,
   kEntitlementsExternal,
   kTooManyRooms,
-  kChannelUnavailable,   ///< only in `room_left`: the channel became a draft
-  kServiceUnavailable,   ///< only in `room_left`: the entitlement provider stayed silent too long
+  kChannelUnavailable,  ///< only in `room_left`: the channel became a draft
+  kServiceUnavailable,  ///< only in `room_left`: the entitlement provider stayed silent too long
 };
 
 /// One line of the error table: everything the outside sees of a code.
 struct ErrorClass {
   ErrorCode code;
-  std::string_view name;       ///< `code` over HTTP, e.g. `VALIDATION_ERROR`
+  std::string_view name;  ///< `code` over HTTP, e.g. `VALIDATION_ERROR`
   int http_status;
   std::string_view websocket;  ///< one of the five codes of a room reply
   bool retryable;              ///< the same request can succeed later
@@ -86,9 +86,9 @@ struct Error {
   Reason reason = Reason::kNone;
   std::string message;
   std::vector<FieldIssue> details;
-  bool muted = false;                           ///< show `mutedUntil` (null when it has no end)
+  bool muted = false;  ///< show `mutedUntil` (null when it has no end)
   std::optional<TimePoint> muted_until;
-  std::optional<int> retry_after_seconds;       ///< `Retry-After` and, for slow mode, `retryAfterSeconds`
+  std::optional<int> retry_after_seconds;  ///< `Retry-After` and, for slow mode, `retryAfterSeconds`
 
   static Error malformed(std::string field, std::string issue);
   static Error invalid(std::string field, std::string issue);

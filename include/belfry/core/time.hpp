@@ -12,7 +12,8 @@ using TimePoint = std::chrono::time_point<std::chrono::system_clock, std::chrono
 
 /// `2026-03-19T12:00:00.000Z`.
 std::string format_iso8601(TimePoint at);
-/// RFC 3339 with `Z` or a numeric offset, 0..9 fraction digits (cut to milliseconds), years 1970..9999. Empty when it is not one.
+/// RFC 3339 with `Z` or a numeric offset, 0..9 fraction digits (cut to milliseconds), years 1970..9999. Empty when it
+/// is not one.
 std::optional<TimePoint> parse_iso8601(std::string_view text);
 
 /// Wall clock, injected so that tests can move it.

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "belfry/core/result.hpp"
 #include "belfry/auth/authenticator.hpp"
+#include "belfry/core/result.hpp"
 #include "belfry/realtime/frame.hpp"
 
 namespace belfry::dialects {
@@ -42,11 +42,13 @@ class FrameSink {
   virtual void close(CloseCode code, std::string_view reason) = 0;
 };
 
-/// One client's conversation in one dialect. I/O thread only. Destroyed by `net` after `closed` and after every `done` it was owed.
+/// One client's conversation in one dialect. I/O thread only. Destroyed by `net` after `closed` and after every `done`
+/// it was owed.
 class Session {
  public:
   virtual ~Session() = default;
-  /// One text message. `done` runs when the next one may be given: commands of a session run one after another, in order.
+  /// One text message. `done` runs when the next one may be given: commands of a session run one after another, in
+  /// order.
   virtual void on_text(std::string_view text, std::move_only_function<void()> done) = 0;
   /// The queue fell below the limit again.
   virtual void on_writable() = 0;
@@ -69,7 +71,8 @@ class Dialect {
  public:
   virtual ~Dialect() = default;
   virtual std::string_view path() const = 0;
-  /// Before the upgrade: kUnauthorized refuses with HTTP 401, kUnavailable with 503. A value without identity connects anonymously.
+  /// Before the upgrade: kUnauthorized refuses with HTTP 401, kUnavailable with 503. A value without identity connects
+  /// anonymously.
   virtual void authorize(const Handshake& handshake,
                          std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) = 0;
   /// After the upgrade. `sink` outlives the session's `on_closed`.

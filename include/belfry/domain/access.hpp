@@ -22,7 +22,7 @@ struct DiscussionStanding {
 };
 
 struct AccessDecision {
-  std::optional<core::Error> refusal;  ///< absent: allowed
+  std::optional<core::Error> refusal;    ///< absent: allowed
   std::optional<TimePoint> valid_until;  ///< the allowance ends at this instant
   bool locked = false;                   ///< joined, but the entitlement is gone: the shell may be shown
 
@@ -30,7 +30,8 @@ struct AccessDecision {
 };
 
 /// May `actor` read the channel's posts at `now`? Drafts are kNotFound for everybody.
-AccessDecision decide_channel(const Actor& actor, const Channel& channel, const ChannelStanding& standing, TimePoint now);
+AccessDecision decide_channel(const Actor& actor, const Channel& channel, const ChannelStanding& standing,
+                              TimePoint now);
 
 /// May `actor` read messages of the discussion and be in its room? Includes the channel's decision.
 /// Order of refusals: channel, disabled, feature, ban. Admins pass all but a draft and a disabled discussion.

@@ -22,7 +22,8 @@ struct OpenDiscussion {
   Discussion discussion;
 };
 
-/// The shell: channel access and feature are required, `isEnabled: false` and bans are not a refusal. kNotFound when there is none.
+/// The shell: channel access and feature are required, `isEnabled: false` and bans are not a refusal. kNotFound when
+/// there is none.
 Result<Discussion> view_discussion(UnitOfWork& work, const Actor& actor, ChannelId channel);
 /// Full check: channel, enabled, feature, ban.
 Result<OpenDiscussion> readable_discussion(UnitOfWork& work, const Actor& actor, ChannelId channel);

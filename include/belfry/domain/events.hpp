@@ -68,13 +68,14 @@ struct ControlPayload {
 struct AccessPayload {
   ActorRef actor;
   UserId subject;
-  std::optional<GrantKind> kind;   ///< absent: anything may have changed (access-changed)
+  std::optional<GrantKind> kind;  ///< absent: anything may have changed (access-changed)
   std::optional<std::string> key;
 };
 
 using EventPayload = std::variant<PostPayload, MessagePayload, ControlPayload, AccessPayload>;
 
-/// Version of the stored payload; raised when its meaning changes. Readers decode every version that retention can hold.
+/// Version of the stored payload; raised when its meaning changes. Readers decode every version that retention can
+/// hold.
 inline constexpr std::int16_t kPayloadSchema = 1;
 
 /// One record of a room's log. `occurred_at` is the id's own time.

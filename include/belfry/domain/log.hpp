@@ -46,7 +46,8 @@ class LogRepository {
   virtual std::optional<RoomHead> head(const RoomKey& room) = 0;
   virtual std::vector<RoomHead> heads(std::span<const RoomKey> rooms) = 0;
   virtual LogPage page(const LogPageQuery& query) = 0;
-  /// Heads written by transactions that were not visible at the snapshot which gave `from_xid`. 0: only a new start point.
+  /// Heads written by transactions that were not visible at the snapshot which gave `from_xid`. 0: only a new start
+  /// point.
   virtual JournalPage journal_since(std::uint64_t from_xid) = 0;
 };
 

@@ -6,8 +6,8 @@ namespace belfry::domain {
 
 using core::Result;
 
-/// Write jobs. Broadcast channels only (kConflict CHANNEL_NOT_BROADCAST); joining needs access and an active channel; leaving
-/// works without access, and without ever having joined answers with both times absent.
+/// Write jobs. Broadcast channels only (kConflict CHANNEL_NOT_BROADCAST); joining needs access and an active channel;
+/// leaving works without access, and without ever having joined answers with both times absent.
 Result<Membership> join_channel(UnitOfWork& work, const Actor& actor, ChannelId channel);
 Result<Membership> leave_channel(UnitOfWork& work, const Actor& actor, ChannelId channel);
 

@@ -22,9 +22,9 @@ struct CreatedMessage {
   bool repeated = false;  ///< the same clientMessageId before: answer 200 with the first one
 };
 
-/// Write job for a batch, answers parallel to the commands: locks all discussion rooms, reads what all decisions need, decides
-/// each in order in memory (an earlier message of the batch counts for slow mode and client ids of a later one), writes once.
-/// One command is a batch of one.
+/// Write job for a batch, answers parallel to the commands: locks all discussion rooms, reads what all decisions need,
+/// decides each in order in memory (an earlier message of the batch counts for slow mode and client ids of a later
+/// one), writes once. One command is a batch of one.
 std::vector<Result<CreatedMessage>> create_messages(UnitOfWork& work, std::span<const CreateMessage> commands);
 
 struct ListMessages {
@@ -35,7 +35,8 @@ struct ListMessages {
 
 Result<Page<Message>> list_messages(UnitOfWork& work, const Actor& actor, const ListMessages& query);
 
-/// Write jobs by the author. NOT_AUTHOR comes after access; deleting is allowed in a locked, archived or disabled place and when banned.
+/// Write jobs by the author. NOT_AUTHOR comes after access; deleting is allowed in a locked, archived or disabled place
+/// and when banned.
 Result<Message> edit_message(UnitOfWork& work, const Actor& actor, MessageId id, const std::string& body);
 Result<Message> delete_message(UnitOfWork& work, const Actor& actor, MessageId id);
 

@@ -13,7 +13,7 @@ struct CreatePost {
   std::optional<std::string> body_text;
   std::optional<std::string> link_url;
   std::optional<std::string> chart_payload_json;
-  std::vector<Attachment> attachments;  ///< ids are drawn
+  std::vector<Attachment> attachments;    ///< ids are drawn
   std::optional<TimePoint> published_at;  ///< absent: the moment of the lock; more than 5 s ahead is kInvalid
   std::optional<IdempotencyKey> idempotency;
 };

@@ -32,8 +32,8 @@ struct RoomDecision {
   std::optional<core::Error> refusal;    ///< absent: allowed
   std::optional<TimePoint> valid_until;  ///< the allowance ends by the clock
   ChannelId channel_id;
-  RoomHead head;                 ///< of the room, same snapshot
-  std::int64_t access_seq = 0;   ///< head of the access log, same snapshot
+  RoomHead head;                ///< of the room, same snapshot
+  std::int64_t access_seq = 0;  ///< head of the access log, same snapshot
 
   bool allowed() const { return !refusal.has_value(); }
 };

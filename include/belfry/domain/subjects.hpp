@@ -8,7 +8,8 @@ namespace belfry::domain {
 
 using core::Result;
 
-/// Write jobs by admins. Each change is one record in the access log. kConflict ENTITLEMENTS_EXTERNAL with an external provider.
+/// Write jobs by admins. Each change is one record in the access log. kConflict ENTITLEMENTS_EXTERNAL with an external
+/// provider.
 Result<Grant> set_grant(UnitOfWork& work, const Actor& admin, UserId user, const Grant& grant);
 Result<void> revoke_grant(UnitOfWork& work, const Actor& admin, UserId user, GrantKind kind, const std::string& key);
 /// Appends a record to the access log that makes every node decide this user again.

@@ -36,10 +36,10 @@ struct ChannelListItem {
 };
 
 struct ChannelListQuery {
-  std::optional<UserId> user;              ///< absent: anonymous
-  bool holds_every_key = false;            ///< admins
-  std::vector<std::string> held_keys;      ///< entitlement keys the caller holds now
-  std::optional<PageCursor> before;        ///< strictly older than this
+  std::optional<UserId> user;          ///< absent: anonymous
+  bool holds_every_key = false;        ///< admins
+  std::vector<std::string> held_keys;  ///< entitlement keys the caller holds now
+  std::optional<PageCursor> before;    ///< strictly older than this
   std::int32_t limit = 20;
 };
 
@@ -51,8 +51,8 @@ class ChannelRepository {
   /// Draws the id and makes the posts room's log row.
   virtual ChannelId insert(const Channel& channel) = 0;
   virtual void update(const Channel& channel) = 0;
-  /// What the mobile list shows this caller, newest first by (created_at, id); one more than `limit` when there is more.
-  /// Counts stay 0 and null in a locked shell.
+  /// What the mobile list shows this caller, newest first by (created_at, id); one more than `limit` when there is
+  /// more. Counts stay 0 and null in a locked shell.
   virtual std::vector<ChannelListItem> list_visible(const ChannelListQuery& query) = 0;
   /// All states, newest first, one more than `limit` when there is more.
   virtual std::vector<Channel> list_all(const std::optional<PageCursor>& before, std::int32_t limit) = 0;
@@ -87,6 +87,14 @@ class ThreadRepository {
  public:
   virtual ~ThreadRepository() = default;
   virtual std::optional<Discussion> find(ThreadId id) = 0;
+  /// In any order, missing ones left out. One statement in the real store: deciding many rooms depends on it.
+  virtual std::vector<Discussion> find_all(std::span<const ThreadId> ids) {
+    std::vector<Discussion> found;
+    for (const ThreadId id : ids) {
+      if (auto discussion = find(id)) found.push_back(std::move(*discussion));
+    }
+    return found;
+  }
   virtual std::optional<Discussion> find_by_channel(ChannelId channel) = 0;
   virtual std::vector<Discussion> find_by_channels(std::span<const ChannelId> channels) = 0;
   /// Draws the id and makes the discussion room's log row.
@@ -117,7 +125,8 @@ class MessageRepository {
   /// Earlier messages with these keys, unmasked; in any order, missing ones left out.
   virtual std::vector<Message> find_by_client_ids(std::span<const ClientMessageKey> keys) = 0;
   /// When each author last wrote in each thread, deleted messages counted; parallel to the argument.
-  virtual std::vector<std::optional<TimePoint>> last_written(std::span<const std::pair<ThreadId, ActorRef>> authors) = 0;
+  virtual std::vector<std::optional<TimePoint>> last_written(
+      std::span<const std::pair<ThreadId, ActorRef>> authors) = 0;
   /// One statement for all; draws ids in the order of the span and fills them in.
   virtual void insert(std::span<Message> messages) = 0;
   virtual void update(const Message& message) = 0;
@@ -127,6 +136,13 @@ class MembershipRepository {
  public:
   virtual ~MembershipRepository() = default;
   virtual Membership current(UserId user, ChannelId channel) = 0;
+  /// Parallel to the argument. One statement in the real store: deciding many rooms depends on it.
+  virtual std::vector<Membership> current_all(std::span<const std::pair<UserId, ChannelId>> members) {
+    std::vector<Membership> found;
+    found.reserve(members.size());
+    for (const auto& [user, channel] : members) found.push_back(current(user, channel));
+    return found;
+  }
   /// Opens an interval unless one is open; answers with the state after it.
   virtual Membership join(UserId user, ChannelId channel) = 0;
   virtual Membership leave(UserId user, ChannelId channel) = 0;
@@ -164,7 +180,8 @@ class GrantRepository {
   virtual std::vector<std::string> held_keys(UserId user, std::span<const std::string> keys, TimePoint now) = 0;
   /// False with an external provider: then the writes below are not allowed.
   virtual bool internal() const = 0;
-  /// Ends the open interval of that key (if any) and opens this one, at access position `access_seq`. False: nothing changed.
+  /// Ends the open interval of that key (if any) and opens this one, at access position `access_seq`. False: nothing
+  /// changed.
   virtual bool set(UserId user, const Grant& grant, std::int64_t access_seq, TimePoint now) = 0;
   virtual bool revoke(UserId user, GrantKind kind, const std::string& key, std::int64_t access_seq, TimePoint now) = 0;
   virtual std::vector<Grant> list(UserId user, TimePoint now) = 0;
@@ -233,7 +250,7 @@ struct AuditQuery {
 class AuditRepository {
  public:
   virtual ~AuditRepository() = default;
-  virtual void append(const AuditEntry& entry) = 0;  ///< id and time are given by the database
+  virtual void append(const AuditEntry& entry) = 0;                   ///< id and time are given by the database
   virtual std::vector<AuditEntry> page(const AuditQuery& query) = 0;  ///< newest first, one more when there is more
 };
 
@@ -266,7 +283,8 @@ class UnitOfWork {
  public:
   virtual ~UnitOfWork() = default;
 
-  /// Database clock: of the lock in a write job, else of the transaction's first statement. Decide by it, not by the node's.
+  /// Database clock: of the lock in a write job, else of the transaction's first statement. Decide by it, not by the
+  /// node's.
   virtual TimePoint now() = 0;
   /// Statement 1 of every job that appends: locks these rooms in the order of their ids, alone, and reads their heads.
   /// kNotFound when one does not exist; kUnavailable when a lock is not had in time. At most once per job.

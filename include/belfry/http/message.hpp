@@ -29,11 +29,13 @@ struct Response {
   std::string body;
 };
 
-/// The failure answer for an Error, by the error table. `status_override` keeps HTTP-level statuses (408, 414, 426, 431).
+/// The failure answer for an Error, by the error table. `status_override` keeps HTTP-level statuses (408, 414, 426,
+/// 431).
 Response problem(const core::Error& error, std::string_view request_id, std::optional<int> status_override = {});
 /// The caller's `X-Request-Id` when well formed, else a new one.
 std::string request_id(const Request& request);
-/// Percent-decodes one query parameter; "+" is a space. Absent and empty are both absent; malformed encoding is an Error.
+/// Percent-decodes one query parameter; "+" is a space. Absent and empty are both absent; malformed encoding is an
+/// Error.
 core::Error malformed_query(std::string_view name);
 
 }  // namespace belfry::http

@@ -23,15 +23,15 @@ struct Limits {
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_request_line_bytes = 8 * 1024;
   std::size_t max_frame_bytes = 64 * 1024;
-  std::size_t max_queued_bytes = 256 * 1024;      ///< per WebSocket, before it counts as slow
-  std::chrono::seconds header_timeout{10};        ///< from the first byte of a request to its last header
+  std::size_t max_queued_bytes = 256 * 1024;  ///< per WebSocket, before it counts as slow
+  std::chrono::seconds header_timeout{10};    ///< from the first byte of a request to its last header
   std::chrono::seconds body_timeout{20};
-  std::chrono::seconds idle_timeout{75};          ///< keep-alive connection without a request
+  std::chrono::seconds idle_timeout{75};  ///< keep-alive connection without a request
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds ping_interval{25};
-  std::chrono::seconds silence_timeout{60};       ///< WebSocket without any byte from the peer
-  std::chrono::seconds stuck_timeout{30};         ///< WebSocket that accepts no byte
-  std::chrono::seconds close_timeout{5};          ///< for the peer's close frame
+  std::chrono::seconds silence_timeout{60};  ///< WebSocket without any byte from the peer
+  std::chrono::seconds stuck_timeout{30};    ///< WebSocket that accepts no byte
+  std::chrono::seconds close_timeout{5};     ///< for the peer's close frame
   std::chrono::seconds drain_timeout{10};
 };
 
@@ -40,7 +40,8 @@ struct ListenOptions {
   std::uint16_t port = 8080;  ///< 0: any
 };
 
-/// Accepts connections, speaks HTTP/1.1 and WebSocket. Everything runs on the loop's thread. `service` and `dialects` outlive it.
+/// Accepts connections, speaks HTTP/1.1 and WebSocket. Everything runs on the loop's thread. `service` and `dialects`
+/// outlive it.
 class Server {
  public:
   Server(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::Service& service,
@@ -49,8 +50,8 @@ class Server {
 
   /// Binds and accepts. The bound port, or why not (kUnavailable with a sentence for the operator).
   core::Result<std::uint16_t> listen(const ListenOptions& options);
-  /// Stops accepting, says `server:draining` to every socket (delays spread over `spread`), closes with 1012, lets HTTP requests
-  /// finish, then calls `done`; after `drain_timeout` the rest is cut.
+  /// Stops accepting, says `server:draining` to every socket (delays spread over `spread`), closes with 1012, lets HTTP
+  /// requests finish, then calls `done`; after `drain_timeout` the rest is cut.
   void drain(std::chrono::milliseconds spread, std::move_only_function<void()> done);
 
   std::size_t connections() const;

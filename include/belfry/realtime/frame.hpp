@@ -7,8 +7,9 @@
 
 namespace belfry::realtime {
 
-/// An immutable text message, encoded once and shared by every socket it goes to. Its bytes carry the header of an unmasked,
-/// final WebSocket text frame (RFC 6455, 5.2) in front, so that a WebSocket sends `wire()` and any other carrier sends `text()`.
+/// An immutable text message, encoded once and shared by every socket it goes to. Its bytes carry the header of an
+/// unmasked, final WebSocket text frame (RFC 6455, 5.2) in front, so that a WebSocket sends `wire()` and any other
+/// carrier sends `text()`.
 class Frame {
  public:
   explicit Frame(std::string_view text);

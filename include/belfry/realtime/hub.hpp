@@ -16,10 +16,10 @@
 namespace belfry::realtime {
 
 struct HubOptions {
-  std::chrono::milliseconds sweep_interval{500};      ///< at most a second: the bound on latency when every hint is lost
-  std::chrono::seconds provider_silence{300};         ///< a subscription lives on its last answer this long
-  std::chrono::seconds recheck_interval{60};          ///< external provider without validUntil; zero: never
-  std::int32_t refill_records = 200;                  ///< log records per refill read
+  std::chrono::milliseconds sweep_interval{500};  ///< at most a second: the bound on latency when every hint is lost
+  std::chrono::seconds provider_silence{300};     ///< a subscription lives on its last answer this long
+  std::chrono::seconds recheck_interval{60};      ///< external provider without validUntil; zero: never
+  std::int32_t refill_records = 200;              ///< log records per refill read
   std::size_t max_concurrent_refills = 8;
 };
 
@@ -30,24 +30,27 @@ struct Joined {
   std::optional<core::EventId> last_event_id;
 };
 
-/// Rooms and their members on one I/O thread. Delivers each room's log in order, once, to whoever may see it. Hints (commits,
-/// bus, sweep) only say that a log grew; a hole is closed by reading the log. Losing access, slowness and expiry are one state,
-/// "suspended, behind since P": decided again and refilled from the log, or ended with `room_left`.
+/// Rooms and their members on one I/O thread. Delivers each room's log in order, once, to whoever may see it. Hints
+/// (commits, bus, sweep) only say that a log grew; a hole is closed by reading the log. Losing access, slowness and
+/// expiry are one state, "suspended, behind since P": decided again and refilled from the log, or ended with
+/// `room_left`.
 class Hub {
  public:
   Hub(HubOptions options, domain::Database& database, runtime::Wheel& wheel, const core::Clock& clock,
       telemetry::Metrics& metrics);
   ~Hub();
 
-  /// Follows the access log from its present head and starts the sweep. Until then joins are kUnavailable. Retries while the
-  /// database is away.
+  /// Follows the access log from its present head and starts the sweep. Until then joins are kUnavailable. Retries
+  /// while the database is away.
   void start();
   /// Cancels timers; drops every member without a frame. Answers of running jobs are ignored from here on.
   void stop();
 
-  /// Attaches first, then reads decision and head in one snapshot, then merges by position. `done` runs on the I/O thread before the
-  /// first live frame of that room is delivered. Joining twice is one subscription and answers again with the present position.
-  void join(Subscriber& subscriber, const domain::RoomTarget& target, std::move_only_function<void(core::Result<Joined>)> done);
+  /// Attaches first, then reads decision and head in one snapshot, then merges by position. `done` runs on the I/O
+  /// thread before the first live frame of that room is delivered. Joining twice is one subscription and answers again
+  /// with the present position.
+  void join(Subscriber& subscriber, const domain::RoomTarget& target,
+            std::move_only_function<void(core::Result<Joined>)> done);
   void leave(Subscriber& subscriber, const domain::RoomKey& room);
   /// Leaves every room, at once. The subscriber may be destroyed afterwards; a pending join's `done` is dropped.
   void remove(Subscriber& subscriber);

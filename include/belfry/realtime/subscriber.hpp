@@ -7,16 +7,16 @@
 
 namespace belfry::realtime {
 
-/// A dialect's pure function from event to frame. One object per dialect, shared by all its sessions; the hub encodes an event once
-/// per encoder and room.
+/// A dialect's pure function from event to frame. One object per dialect, shared by all its sessions; the hub encodes
+/// an event once per encoder and room.
 class Encoder {
  public:
   virtual ~Encoder() = default;
   virtual SharedFrame encode(const domain::Event& event) const = 0;
 };
 
-/// One member of rooms: a dialect's session, not its socket. All calls are on the I/O thread; none may destroy the subscriber or
-/// call back into the hub for the same room, except `Hub::remove` later from its own turn.
+/// One member of rooms: a dialect's session, not its socket. All calls are on the I/O thread; none may destroy the
+/// subscriber or call back into the hub for the same room, except `Hub::remove` later from its own turn.
 class Subscriber {
  public:
   virtual ~Subscriber() = default;

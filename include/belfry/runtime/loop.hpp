@@ -15,8 +15,8 @@ using Executor = boost::asio::io_context::executor_type;
 template <class T>
 using Task = boost::asio::awaitable<T, Executor>;
 
-/// The I/O thread's loop: runs ready handlers for at most a turn (about 300 us or some hundreds of handlers), then calls the
-/// turn-end hooks, so that what one turn produced for a socket leaves in one write.
+/// The I/O thread's loop: runs ready handlers for at most a turn (about 300 us or some hundreds of handlers), then
+/// calls the turn-end hooks, so that what one turn produced for a socket leaves in one write.
 class Loop {
  public:
   Loop();
@@ -29,7 +29,8 @@ class Loop {
   void post(std::move_only_function<void()> task);
   /// Called on the loop's thread at the end of each turn, in the order they were added. Add before `run`.
   void at_turn_end(std::function<void()> hook);
-  /// Returns after `stop`. An exception that a handler lets out is logged by the caller's `on_error` and the loop goes on.
+  /// Returns after `stop`. An exception that a handler lets out is logged by the caller's `on_error` and the loop goes
+  /// on.
   void run(const std::function<void(std::exception_ptr)>& on_error);
   /// Any thread.
   void stop();

@@ -7,8 +7,8 @@
 
 namespace belfry::runtime {
 
-/// All timeouts of one I/O thread on one timer wheel: deadlines, pings, expiries. Ticks of 50 ms, so a timer fires up to one tick
-/// late and never early. Not thread-safe: used on the loop's thread only.
+/// All timeouts of one I/O thread on one timer wheel: deadlines, pings, expiries. Ticks of 50 ms, so a timer fires up
+/// to one tick late and never early. Not thread-safe: used on the loop's thread only.
 class Wheel {
   struct Impl;
   struct Entry;
@@ -32,8 +32,13 @@ class Wheel {
     std::shared_ptr<Entry> entry_;
   };
 
-  explicit Wheel(Clock::time_point start = Clock::now());
+  /// For a loop: delays count from the machine's clock.
+  Wheel();
+  /// For a test with a clock of its own: delays count from the time of the last `advance`.
+  explicit Wheel(Clock::time_point start);
   ~Wheel();
+  Wheel(const Wheel&) = delete;
+  Wheel& operator=(const Wheel&) = delete;
 
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, std::move_only_function<void()> callback);
   /// Fires what is due. Called by the loop's driver (`drive`) or by a test with a clock of its own.

@@ -17,8 +17,8 @@ namespace belfry::storage {
 using Poster = std::function<void(std::move_only_function<void()>)>;
 
 struct DatabaseOptions {
-  std::string url;                                ///< libpq URI or key=value string
-  int connections = 8;                            ///< worker connections; one more batches messages
+  std::string url;      ///< libpq URI or key=value string
+  int connections = 8;  ///< worker connections; one more batches messages
   std::size_t max_queued_jobs = 4096;
   std::size_t max_batch = 500;
   std::chrono::milliseconds lock_timeout{250};
@@ -27,14 +27,15 @@ struct DatabaseOptions {
   std::chrono::seconds event_retention{7 * 24 * 3600};
 };
 
-/// PostgreSQL behind the domain's port: worker threads with one connection each and one batching connection. Threads reconnect with
-/// backoff; a watchdog shuts the socket of a thread that a dead server blocks. Never logs the URL's password.
+/// PostgreSQL behind the domain's port: worker threads with one connection each and one batching connection. Threads
+/// reconnect with backoff; a watchdog shuts the socket of a thread that a dead server blocks. Never logs the URL's
+/// password.
 class PostgresDatabase final : public domain::Database {
  public:
   struct Hooks {
-    domain::CommitListener on_commit;         ///< posted
-    std::function<void()> on_restored;        ///< posted, after the database was away
-    std::function<void()> on_grew;            ///< any thread, after each commit that appended: tell the bus
+    domain::CommitListener on_commit;   ///< posted
+    std::function<void()> on_restored;  ///< posted, after the database was away
+    std::function<void()> on_grew;      ///< any thread, after each commit that appended: tell the bus
   };
 
   PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
@@ -60,7 +61,8 @@ class PostgresDatabase final : public domain::Database {
 };
 
 /// LISTEN/NOTIFY as "grew", coalesced, on a connection of its own with `synchronous_commit = off`.
-std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, Poster poster, telemetry::Metrics& metrics);
+std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, Poster poster,
+                                               telemetry::Metrics& metrics);
 /// One process: hears only itself.
 std::unique_ptr<domain::Bus> make_local_bus();
 
@@ -72,12 +74,12 @@ struct Migration {
 };
 const std::vector<Migration>& migrations();
 
-/// Applies what is missing under an advisory lock, one transaction each; `progress` hears a line per step. kConflict when the database
-/// is newer than this binary, kUnavailable when it cannot be reached.
+/// Applies what is missing under an advisory lock, one transaction each; `progress` hears a line per step. kConflict
+/// when the database is newer than this binary, kUnavailable when it cannot be reached.
 core::Result<int> migrate(const std::string& url, const std::function<void(const std::string&)>& progress);
 
-/// Housekeeping of one pass: event partitions made ahead and dropped behind retention, journal, tickets, idempotency keys.
-/// Runs on the database's own timer thread; exposed for tests.
+/// Housekeeping of one pass: event partitions made ahead and dropped behind retention, journal, tickets, idempotency
+/// keys. Runs on the database's own timer thread; exposed for tests.
 void housekeep(const DatabaseOptions& options);
 
 }  // namespace belfry::storage

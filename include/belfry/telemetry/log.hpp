@@ -6,8 +6,9 @@
 #include <string_view>
 #include <variant>
 
-/// Structured logging to stderr, asynchronous. One line per event: a short snake_case name and fields. Never a body, a token,
-/// a ticket, a password or message text. error: someone must act; warn: degraded; info: lifecycle; debug: per message.
+/// Structured logging to stderr, asynchronous. One line per event: a short snake_case name and fields. Never a body, a
+/// token, a ticket, a password or message text. error: someone must act; warn: degraded; info: lifecycle; debug: per
+/// message.
 namespace belfry::telemetry {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
@@ -33,9 +34,17 @@ void configure_logging(LogLevel level, LogFormat format);
 void shutdown_logging();
 
 void log(LogLevel level, std::string_view event, std::initializer_list<Field> fields = {});
-inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) { log(LogLevel::kDebug, event, fields); }
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { log(LogLevel::kInfo, event, fields); }
-inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) { log(LogLevel::kWarn, event, fields); }
-inline void error(std::string_view event, std::initializer_list<Field> fields = {}) { log(LogLevel::kError, event, fields); }
+inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
+  log(LogLevel::kDebug, event, fields);
+}
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  log(LogLevel::kInfo, event, fields);
+}
+inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) {
+  log(LogLevel::kWarn, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+  log(LogLevel::kError, event, fields);
+}
 
 }  // namespace belfry::telemetry

@@ -46,8 +46,8 @@ class Histogram {
   std::atomic<std::uint64_t> nanos_{0};
 };
 
-/// Everything the process counts. Labels come from closed sets, never ids. Names and help texts live in metrics.cpp, from
-/// which /metrics and docs/metrics.md are printed.
+/// Everything the process counts. Labels come from closed sets, never ids. Names and help texts live in metrics.cpp,
+/// from which /metrics and docs/metrics.md are printed.
 struct Metrics {
   // HTTP
   std::array<Counter, 6> http_responses;  ///< by status class: index 1..5 is 1xx..5xx
@@ -66,17 +66,17 @@ struct Metrics {
   Gauge subscriptions;
   Counter deliveries;
   Counter events_encoded;
-  Counter refills;          ///< reads of the log for a subscriber that was behind
+  Counter refills;  ///< reads of the log for a subscriber that was behind
   Counter suspensions;
-  Counter evictions;        ///< room_left frames
-  Counter hints;            ///< "the log grew" from the bus
+  Counter evictions;  ///< room_left frames
+  Counter hints;      ///< "the log grew" from the bus
   Counter sweeps;
-  Counter log_reads;        ///< reads of the log to close a hole in live order
+  Counter log_reads;  ///< reads of the log to close a hole in live order
   Histogram commit_to_socket_seconds;
   // Database
   Counter transactions;
   Counter transaction_retries;
-  Counter batch_messages;   ///< messages written by group commit; divided by batches gives the batch size
+  Counter batch_messages;  ///< messages written by group commit; divided by batches gives the batch size
   Counter batches;
   Gauge jobs_queued;
   Gauge database_connections;

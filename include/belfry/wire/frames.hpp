@@ -14,21 +14,32 @@ namespace belfry::wire {
 
 using core::Result;
 
-struct JoinRoom { domain::RoomTarget target; };
-struct LeavePosts { core::ChannelId channel_id; };
-struct LeaveDiscussion { core::ThreadId discussion_id; };
-struct SyncCommand { domain::SyncRoom sync; };
-struct Authenticate { std::string token; };
+struct JoinRoom {
+  domain::RoomTarget target;
+};
+struct LeavePosts {
+  core::ChannelId channel_id;
+};
+struct LeaveDiscussion {
+  core::ThreadId discussion_id;
+};
+struct SyncCommand {
+  domain::SyncRoom sync;
+};
+struct Authenticate {
+  std::string token;
+};
 using RoomCommand = std::variant<JoinRoom, LeavePosts, LeaveDiscussion, SyncCommand, Authenticate>;
 
-/// `event` is the client's event name, `data` JSON text of its payload. Unknown events and wrong values are kInvalid; unknown fields are ignored.
+/// `event` is the client's event name, `data` JSON text of its payload. Unknown events and wrong values are kInvalid;
+/// unknown fields are ignored.
 Result<RoomCommand> decode_room_command(std::string_view event, std::string_view data);
 
 /// One frame of the native dialect: `{"id"?, "event", "data"?}`. Depth is bounded. kInvalid for anything else.
 struct ClientFrame {
   std::optional<std::string> id;  ///< JSON text, number or string, given back as it came
   std::string event;
-  std::string data = "{}";        ///< JSON text
+  std::string data = "{}";  ///< JSON text
 };
 /// On failure `id` and `event` may still be known, so that the reply can carry them.
 struct FrameError {
@@ -41,7 +52,8 @@ std::expected<ClientFrame, FrameError> decode_client_frame(std::string_view text
 /// `communication:channel:{id}:posts`, `communication:discussion:{id}:messages`.
 std::string room_name(const domain::RoomKey& room);
 
-std::string encode_join_reply(const domain::RoomKey& room, core::ChannelId channel, const std::optional<core::EventId>& last);
+std::string encode_join_reply(const domain::RoomKey& room, core::ChannelId channel,
+                              const std::optional<core::EventId>& last);
 std::string encode_leave_reply(const domain::RoomKey& room);
 std::string encode_sync_reply(const domain::SyncedRoom& synced, const std::optional<core::EventId>& since,
                               std::string_view attachment_url_base);

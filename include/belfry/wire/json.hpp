@@ -13,8 +13,9 @@
 #include "belfry/domain/posts.hpp"
 #include "belfry/domain/subjects.hpp"
 
-/// JSON to domain and back. Encoders return compact JSON text; decoders are strict (unknown field, wrong type, too long: kInvalid
-/// that names the field; not an object: kMalformed). No macros, no nlohmann in this header. Pure and thread-safe.
+/// JSON to domain and back. Encoders return compact JSON text; decoders are strict (unknown field, wrong type, too
+/// long: kInvalid that names the field; not an object: kMalformed). No macros, no nlohmann in this header. Pure and
+/// thread-safe.
 namespace belfry::wire {
 
 using core::Result;

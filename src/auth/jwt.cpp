@@ -1,0 +1,145 @@
+#include "belfry/auth/jwt.hpp"
+
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "auth/base64url.hpp"
+#include "auth/keys.hpp"
+#include "auth/token.hpp"
+#include "belfry/telemetry/log.hpp"
+
+namespace belfry::auth {
+namespace {
+
+using core::Error;
+using core::fail;
+using Done = std::move_only_function<void(Result<Identity>)>;
+
+constexpr std::chrono::seconds kHttpLeeway{5};
+constexpr std::size_t kMaxWaiting = 4096;
+
+class JwtAuthenticator final : public Authenticator {
+ public:
+  JwtAuthenticator(JwtOptions options, const core::Clock& clock) : options_(std::move(options)), clock_(clock) {
+    if (options_.hs256_secret && options_.hs256_secret->size() < kMinSecretBytes) {
+      throw std::invalid_argument("an HS256 secret needs at least 32 bytes");
+    }
+  }
+
+  void verify(std::string_view token, Leeway leeway, Done done) override {
+    auto parsed = parse_token(token);
+    if (!parsed) return done(fail(std::move(parsed.error())));
+    if (parsed->algorithm == Algorithm::kHs256) return done(verify_secret(*parsed, leeway));
+    if (!options_.jwks) return done(fail(invalid_token()));
+    if (!stale() && find_key(*parsed) != nullptr) return done(verify_public(*parsed, leeway));
+    if (!may_fetch()) return done(answer_without_fetch(*parsed, leeway));
+    if (waiting_.size() >= kMaxWaiting) return done(fail(Error::unavailable("The token cannot be checked now.")));
+    waiting_.push_back({std::string(token), leeway, std::move(done)});
+    if (!fetching_) fetch();
+  }
+
+ private:
+  struct Waiting {
+    std::string token;
+    Leeway leeway;
+    Done done;
+  };
+
+  std::chrono::seconds leeway_of(Leeway leeway) const {
+    return leeway == Leeway::kHttp ? kHttpLeeway : std::chrono::seconds(0);
+  }
+
+  Result<Identity> verify_secret(const ParsedToken& token, Leeway leeway) const {
+    if (!options_.hs256_secret ||
+        !equal_in_constant_time(hmac_sha256(*options_.hs256_secret, token.signed_part), token.signature)) {
+      return fail(invalid_token());
+    }
+    return check_claims(token.claims_json, options_.rules, clock_.now(), leeway_of(leeway));
+  }
+
+  Result<Identity> verify_public(const ParsedToken& token, Leeway leeway) const {
+    const PublicKey* key = find_key(token);
+    if (key == nullptr || !key->verify(token.signed_part, token.signature)) return fail(invalid_token());
+    return check_claims(token.claims_json, options_.rules, clock_.now(), leeway_of(leeway));
+  }
+
+  /// By `kid` and type; without `kid` the only key of the type.
+  const PublicKey* find_key(const ParsedToken& token) const {
+    const PublicKey* only = nullptr;
+    int fitting = 0;
+    for (const PublicKey& key : keys_) {
+      if (key.algorithm() != token.algorithm) continue;
+      if (!token.kid.empty() && key.kid() == token.kid) return &key;
+      only = &key;
+      ++fitting;
+    }
+    return token.kid.empty() && fitting == 1 ? only : nullptr;
+  }
+
+  bool stale() const { return !fetched_at_ || clock_.now() - *fetched_at_ > options_.jwks_max_age; }
+  bool may_fetch() const {
+    return fetching_ || !tried_at_ || clock_.now() - *tried_at_ >= options_.jwks_refresh_interval;
+  }
+
+  /// Between two allowed fetches: the old keys go on serving; a key nobody knows is no valid token once a set was read.
+  Result<Identity> answer_without_fetch(const ParsedToken& token, Leeway leeway) const {
+    if (!fetched_at_) return fail(Error::unavailable("The keys of the token issuer cannot be had now.", 5));
+    return verify_public(token, leeway);
+  }
+
+  void fetch() {
+    fetching_ = true;
+    tried_at_ = clock_.now();
+    options_.jwks([this, alive = std::weak_ptr<int>(alive_)](core::Result<std::string> text) {
+      if (!alive.expired()) fetched(std::move(text));
+    });
+  }
+
+  void fetched(core::Result<std::string> text) {
+    fetching_ = false;
+    auto keys = text ? parse_jwks(*text) : core::Result<std::vector<PublicKey>>(fail(std::move(text.error())));
+    if (keys) {
+      keys_ = std::move(*keys);
+      fetched_at_ = clock_.now();
+    } else {
+      telemetry::warn("jwks_unavailable", {{"error", keys.error().message}});
+    }
+    for (Waiting& one : std::exchange(waiting_, {})) {
+      auto parsed = parse_token(one.token);
+      one.done(parsed ? answer_without_fetch(*parsed, one.leeway) : Result<Identity>(fail(std::move(parsed.error()))));
+    }
+  }
+
+  JwtOptions options_;
+  const core::Clock& clock_;
+  std::vector<PublicKey> keys_;
+  std::optional<core::TimePoint> fetched_at_;
+  std::optional<core::TimePoint> tried_at_;
+  bool fetching_ = false;
+  std::vector<Waiting> waiting_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace
+
+std::unique_ptr<Authenticator> make_jwt_authenticator(JwtOptions options, const core::Clock& clock) {
+  return std::make_unique<JwtAuthenticator>(std::move(options), clock);
+}
+
+std::string sign_hs256(const TokenClaims& claims, std::string_view secret) {
+  nlohmann::ordered_json body;
+  body["sub"] = claims.subject.value.text();
+  body["role"] = claims.admin ? "ADMIN" : "USER";
+  if (claims.username) body["username"] = *claims.username;
+  if (claims.picture) body["picture"] = *claims.picture;
+  if (claims.issuer) body["iss"] = *claims.issuer;
+  if (claims.audience) body["aud"] = *claims.audience;
+  body["exp"] = std::chrono::duration_cast<std::chrono::seconds>(claims.expires_at.time_since_epoch()).count();
+  const std::string input = encode_base64url(R"({"alg":"HS256","typ":"JWT"})") + "." + encode_base64url(body.dump());
+  return input + "." + encode_base64url(hmac_sha256(secret, input));
+}
+
+}  // namespace belfry::auth

@@ -1,0 +1,150 @@
+#include "belfry/domain/room_access.hpp"
+
+#include <map>
+#include <utility>
+
+#include "domain/refusals.hpp"
+#include "domain/standing.hpp"
+
+namespace belfry::domain {
+namespace {
+
+using core::Error;
+using core::fail;
+
+constexpr std::int32_t kMaxSyncLimit = 500;
+
+/// Everything that a span of questions is about: a fixed number of statements, however many questions there are.
+class Panel {
+ public:
+  Panel(UnitOfWork& work, std::span<const RoomQuestion> questions) {
+    read_places(work, questions);
+    for (const auto& question : questions) {
+      const auto* channel = channel_of(question.room);
+      if (channel == nullptr) continue;
+      standings_.want(question.actor, *channel);
+      if (const auto* discussion = discussion_of(question.room)) standings_.want(question.actor, *discussion);
+    }
+    standings_.read(work);
+  }
+
+  RoomDecision decide(const RoomQuestion& question) const {
+    RoomDecision decision;
+    decision.access_seq = access_seq_;
+    if (question.actor.anonymous()) {
+      decision.refusal = login_required();
+      return decision;
+    }
+    const auto* channel = channel_of(question.room);
+    const auto head = heads_.find(question.room);
+    if (channel == nullptr || head == heads_.end()) {
+      decision.refusal = Error::not_found("Room not found.");
+      return decision;
+    }
+    decision.channel_id = channel->id;
+    decision.head = head->second;
+    const auto* discussion = discussion_of(question.room);
+    auto access = discussion != nullptr ? standings_.decide(question.actor, *channel, *discussion)
+                                        : standings_.decide(question.actor, *channel);
+    decision.refusal = std::move(access.refusal);
+    decision.valid_until = access.valid_until;
+    return decision;
+  }
+
+ private:
+  void read_places(UnitOfWork& work, std::span<const RoomQuestion> questions) {
+    std::set<RoomKey> rooms{kAccessLog};
+    std::set<ThreadId> threads;
+    std::set<ChannelId> channels;
+    for (const auto& question : questions) {
+      rooms.insert(question.room);
+      if (question.room.kind == RoomKind::kPosts) channels.insert(ChannelId{question.room.key});
+      if (question.room.kind == RoomKind::kDiscussion) threads.insert(ThreadId{question.room.key});
+    }
+    const std::vector<RoomKey> room_list(rooms.begin(), rooms.end());
+    for (auto& head : work.log().heads(room_list)) heads_.emplace(head.room, head);
+    if (const auto access = heads_.find(kAccessLog); access != heads_.end()) access_seq_ = access->second.last_seq;
+    if (!threads.empty()) {
+      const std::vector<ThreadId> ids(threads.begin(), threads.end());
+      for (auto& discussion : work.threads().find_all(ids)) {
+        channels.insert(discussion.channel_id);
+        discussions_.emplace(discussion.id, std::move(discussion));
+      }
+    }
+    if (channels.empty()) return;
+    const std::vector<ChannelId> ids(channels.begin(), channels.end());
+    for (auto& channel : work.channels().find_all(ids)) channels_.emplace(channel.id, std::move(channel));
+  }
+
+  const Discussion* discussion_of(const RoomKey& room) const {
+    if (room.kind != RoomKind::kDiscussion) return nullptr;
+    const auto found = discussions_.find(ThreadId{room.key});
+    return found == discussions_.end() ? nullptr : &found->second;
+  }
+
+  /// Null for the access log, which nobody joins, and for a discussion that does not exist.
+  const Channel* channel_of(const RoomKey& room) const {
+    ChannelId id{room.key};
+    if (room.kind == RoomKind::kDiscussion) {
+      const auto* discussion = discussion_of(room);
+      if (discussion == nullptr) return nullptr;
+      id = discussion->channel_id;
+    }
+    if (room.kind == RoomKind::kAccess) return nullptr;
+    const auto found = channels_.find(id);
+    return found == channels_.end() ? nullptr : &found->second;
+  }
+
+  std::map<RoomKey, RoomHead> heads_;
+  std::map<ThreadId, Discussion> discussions_;
+  std::map<ChannelId, Channel> channels_;
+  Standings standings_;
+  std::int64_t access_seq_ = 0;
+};
+
+RoomDecision decide_room(UnitOfWork& work, const Actor& actor, const RoomKey& room) {
+  const RoomQuestion question{actor, room};
+  return Panel(work, std::span(&question, 1)).decide(question);
+}
+
+}  // namespace
+
+Result<RoomKey> resolve_room(UnitOfWork& work, const RoomTarget& target) {
+  if (target.kind == RoomKind::kAccess) return fail(Error::not_found("Room not found."));
+  if (target.kind == RoomKind::kDiscussion) {
+    if (const auto discussion = work.threads().find_by_channel(target.channel_id))
+      return discussion_room(discussion->id);
+  }
+  if (!work.channels().find(target.channel_id)) return fail(channel_not_found());
+  if (target.kind == RoomKind::kDiscussion) return fail(discussion_not_found());
+  return posts_room(target.channel_id);
+}
+
+std::vector<RoomDecision> decide_rooms(UnitOfWork& work, std::span<const RoomQuestion> questions) {
+  const Panel panel(work, questions);
+  std::vector<RoomDecision> decisions;
+  decisions.reserve(questions.size());
+  for (const auto& question : questions) decisions.push_back(panel.decide(question));
+  return decisions;
+}
+
+Result<SyncedRoom> sync_room(UnitOfWork& work, const Actor& actor, const SyncRoom& command) {
+  if (actor.anonymous()) return fail(login_required());
+  if (command.limit < 1 || command.limit > kMaxSyncLimit)
+    return fail(Error::invalid("limit", "must be between 1 and 500"));
+  const auto room = resolve_room(work, command.target);
+  if (!room) {
+    // A channel without a discussion: whoever may not read the channel learns that first.
+    auto outer = decide_room(work, actor, posts_room(command.target.channel_id));
+    return fail(outer.allowed() ? room.error() : std::move(*outer.refusal));
+  }
+  auto decision = decide_room(work, actor, *room);
+  if (!decision.allowed()) return fail(std::move(*decision.refusal));
+  LogPageQuery query;
+  query.room = *room;
+  query.since = command.since;
+  query.limit = command.limit;
+  return SyncedRoom{.room = *room, .page = work.log().page(query)};
+}
+
+}  // namespace belfry::domain

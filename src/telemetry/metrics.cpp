@@ -1,0 +1,138 @@
+#include "belfry/telemetry/metrics.hpp"
+
+#include <functional>
+#include <vector>
+
+#include <fmt/core.h>
+
+namespace belfry::telemetry {
+namespace {
+
+/// One metric as the outside sees it; `render` appends its samples.
+struct Family {
+  std::string_view name;
+  std::string_view type;
+  std::string_view help;
+  std::function<void(std::string& out, std::string_view name, const Metrics& metrics)> render;
+};
+
+Family counter(std::string_view name, std::string_view help, Counter Metrics::* member) {
+  return {name, "counter", help, [member](std::string& out, std::string_view n, const Metrics& m) {
+            fmt::format_to(std::back_inserter(out), "{} {}\n", n, (m.*member).value());
+          }};
+}
+
+Family gauge(std::string_view name, std::string_view help, Gauge Metrics::* member) {
+  return {name, "gauge", help, [member](std::string& out, std::string_view n, const Metrics& m) {
+            fmt::format_to(std::back_inserter(out), "{} {}\n", n, (m.*member).value());
+          }};
+}
+
+Family histogram(std::string_view name, std::string_view help, Histogram Metrics::* member) {
+  return {name, "histogram", help, [member](std::string& out, std::string_view n, const Metrics& m) {
+            const Histogram& h = m.*member;
+            std::uint64_t below = 0;
+            for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
+              below += h.bucket(i);
+              fmt::format_to(std::back_inserter(out), "{}_bucket{{le=\"{}\"}} {}\n", n, Histogram::kBounds[i], below);
+            }
+            below += h.bucket(Histogram::kBounds.size());
+            fmt::format_to(std::back_inserter(out), "{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", n,
+                           below, h.sum_seconds());
+          }};
+}
+
+Family responses() {
+  return {"belfry_http_responses_total", "counter", "HTTP responses by status class.",
+          [](std::string& out, std::string_view n, const Metrics& m) {
+            for (std::size_t i = 1; i < m.http_responses.size(); ++i) {
+              fmt::format_to(std::back_inserter(out), "{}{{class=\"{}xx\"}} {}\n", n, i, m.http_responses[i].value());
+            }
+          }};
+}
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> all{
+      responses(),
+      histogram("belfry_http_request_seconds", "Time from a parsed request to its answer.",
+                &Metrics::http_request_seconds),
+      gauge("belfry_http_connections", "Open HTTP connections, upgraded ones not counted.", &Metrics::http_connections),
+      gauge("belfry_ws_connections", "Open WebSocket connections.", &Metrics::ws_connections),
+      counter("belfry_ws_commands_total", "Commands received over WebSocket.", &Metrics::ws_commands),
+      counter("belfry_ws_bad_frames_total", "Frames that were no valid command.", &Metrics::ws_bad_frames),
+      counter("belfry_ws_sent_bytes_total", "Bytes the kernel took for WebSockets.", &Metrics::ws_bytes_sent),
+      counter("belfry_ws_writes_total", "Socket writes; deliveries divided by it tell how well batching works.",
+              &Metrics::ws_writes),
+      gauge("belfry_ws_queued_bytes", "Bytes waiting for slow sockets.", &Metrics::ws_queued_bytes),
+      counter("belfry_ws_closed_stuck_total", "Connections closed with 4008 because the peer took no byte.",
+              &Metrics::ws_closed_stuck),
+      gauge("belfry_rooms", "Rooms with members on this node.", &Metrics::rooms),
+      gauge("belfry_subscriptions", "Memberships of rooms on this node.", &Metrics::subscriptions),
+      counter("belfry_deliveries_total", "Events handed to a subscriber.", &Metrics::deliveries),
+      counter("belfry_events_encoded_total",
+              "Events turned into a frame: once per room and dialect, however many subscribers.",
+              &Metrics::events_encoded),
+      counter("belfry_refills_total", "Reads of the log for a subscriber that was behind.", &Metrics::refills),
+      counter("belfry_suspensions_total", "Subscriptions stopped until access is decided again.",
+              &Metrics::suspensions),
+      counter("belfry_evictions_total", "Subscriptions ended because access was lost.", &Metrics::evictions),
+      counter("belfry_hints_total", "Hints from the bus that the log grew.", &Metrics::hints),
+      counter("belfry_sweeps_total", "Reads of the commit journal.", &Metrics::sweeps),
+      counter("belfry_log_reads_total", "Reads of the log to close a hole in the live order.", &Metrics::log_reads),
+      histogram("belfry_commit_to_socket_seconds",
+                "Time from COMMIT to the frame's hand-over to the sockets of a room.",
+                &Metrics::commit_to_socket_seconds),
+      counter("belfry_transactions_total", "Committed transactions.", &Metrics::transactions),
+      counter("belfry_transaction_retries_total",
+              "Transactions run again after a serialization failure or a lost connection.",
+              &Metrics::transaction_retries),
+      counter("belfry_batch_messages_total", "Messages written by group commit.", &Metrics::batch_messages),
+      counter("belfry_batches_total", "Transactions of group commit; messages divided by it is the batch size.",
+              &Metrics::batches),
+      gauge("belfry_jobs_queued", "Database jobs waiting for a connection.", &Metrics::jobs_queued),
+      gauge("belfry_database_connections", "Open database connections.", &Metrics::database_connections),
+      counter("belfry_jobs_refused_total", "Database jobs refused or given up: queue full, deadline, database away.",
+              &Metrics::jobs_refused),
+      histogram("belfry_job_seconds", "Time a database job takes, waiting included.", &Metrics::job_seconds),
+      histogram("belfry_commit_seconds", "Time COMMIT takes.", &Metrics::commit_seconds),
+      counter("belfry_provider_requests_total", "Requests to the entitlement provider.", &Metrics::provider_requests),
+      counter("belfry_provider_failures_total", "Requests the entitlement provider did not answer properly.",
+              &Metrics::provider_failures),
+      gauge("belfry_timers", "Pending timers of the I/O thread.", &Metrics::timers),
+  };
+  return all;
+}
+
+}  // namespace
+
+void Histogram::observe(std::chrono::steady_clock::duration elapsed) {
+  const double seconds = std::chrono::duration<double>(elapsed).count();
+  std::size_t index = 0;
+  while (index < kBounds.size() && seconds > kBounds[index]) ++index;
+  buckets_[index].fetch_add(1, std::memory_order_relaxed);
+  count_.fetch_add(1, std::memory_order_relaxed);
+  nanos_.fetch_add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()),
+                   std::memory_order_relaxed);
+}
+
+std::string render_metrics(const Metrics& metrics) {
+  std::string out;
+  out.reserve(16384);
+  for (const Family& family : families()) {
+    fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n", family.name, family.help, family.type);
+    family.render(out, family.name, metrics);
+  }
+  return out;
+}
+
+std::string render_metrics_docs() {
+  std::string out =
+      "# Metrics\n\nWhat `GET /metrics` shows, in the Prometheus text format. Printed by `belfry docs metrics`.\n\n"
+      "| name | type | meaning |\n| --- | --- | --- |\n";
+  for (const Family& family : families()) {
+    fmt::format_to(std::back_inserter(out), "| `{}` | {} | {} |\n", family.name, family.type, family.help);
+  }
+  return out;
+}
+
+}  // namespace belfry::telemetry
