@@ -71,7 +71,7 @@ def test_one_reader_loses_a_right_and_nothing_follows(pair, admin, name):
         rest = sock.pending()
         assert [frame for frame in rest if frame["room"] in expected] == []
         everything = [frame for frame in sock.frames if frame.get("room") in expected]
-        assert {frame["event"] for frame in everything[2 if posts_too else 1:]} == {LEFT}
+        assert {frame["event"] for frame in everything[2 if posts_too else 1 :]} == {LEFT}
         if posts_too:
             sock.fails("communication:sync_channel_posts", {"channelId": scene.channel}, "FORBIDDEN", reason)
         sock.fails("communication:join_discussion", {"channelId": scene.channel}, "FORBIDDEN", reason)
@@ -84,19 +84,25 @@ def test_a_stranger_who_never_joined_hears_entitlement_required(pair, admin):
         assert {sock.next(LEFT)["data"]["reason"] for _ in range(2)} == {"ENTITLEMENT_REQUIRED"}
 
 
-@pytest.mark.parametrize("change, rooms, reason", [
-    (lambda s: s.admin.discussion(s.channel, isEnabled=False), 1, "DISCUSSION_DISABLED"),
-    (lambda s: s.admin.set_channel(s.channel, status="DRAFT"), 2, "CHANNEL_UNAVAILABLE"),
-    (lambda s: s.admin.set_channel(s.channel, entitlementKey="other." + new_id()[:8]), 2, "ENTITLEMENT_REQUIRED"),
-    (lambda s: s.admin.discussion(s.channel, requiredFeatureKey="other." + new_id()[:8]), 1, "FEATURE_REQUIRED"),
-], ids=["discussion disabled", "channel drafted", "key changed", "feature changed"])
+@pytest.mark.parametrize(
+    "change, rooms, reason",
+    [
+        (lambda s: s.admin.discussion(s.channel, isEnabled=False), 1, "DISCUSSION_DISABLED"),
+        (lambda s: s.admin.set_channel(s.channel, status="DRAFT"), 2, "CHANNEL_UNAVAILABLE"),
+        (lambda s: s.admin.set_channel(s.channel, entitlementKey="other." + new_id()[:8]), 2, "ENTITLEMENT_REQUIRED"),
+        (lambda s: s.admin.discussion(s.channel, requiredFeatureKey="other." + new_id()[:8]), 1, "FEATURE_REQUIRED"),
+    ],
+    ids=["discussion disabled", "channel drafted", "key changed", "feature changed"],
+)
 def test_a_change_of_the_room_sends_everybody_away(pair, admin, change, rooms, reason):
     scene = Scene(pair, admin, joined=False)
     change(scene)
     for sock in scene.sockets + scene.witnesses:
         frames = [sock.next(LEFT) for _ in range(rooms)]
         assert {frame["data"]["reason"] for frame in frames} == {reason}
-        assert {frame["room"] for frame in frames} == ({scene.talk_room} if rooms == 1 else {scene.talk_room, scene.posts_room})
+        assert {frame["room"] for frame in frames} == (
+            {scene.talk_room} if rooms == 1 else {scene.talk_room, scene.posts_room}
+        )
         assert sock.pending() == []
 
 
@@ -155,7 +161,10 @@ def test_a_prolonged_right_goes_on_without_a_break(pair, admin):
     assert time.time() > parse_time(end).timestamp()
     scene.write()
     for sock in scene.sockets:
-        assert {sock.next()["event"], sock.next()["event"]} == {"communication.channel_post.created", "communication.discussion_message.created"}
+        assert {sock.next()["event"], sock.next()["event"]} == {
+            "communication.channel_post.created",
+            "communication.discussion_message.created",
+        }
 
 
 def test_revocation_is_exact_under_a_storm_of_writes(pair, admin):
@@ -215,4 +224,6 @@ def test_access_comes_back_with_a_new_join_and_a_sync(pair, admin):
         admin.grant(reader, key)
         head = sock.join_posts(channel)
         synced = sock.sync_posts(channel, last)
-        assert [event["data"]["bodyText"] for event in synced["events"]] == ["two"] and head["lastEventId"] == synced["lastEventId"]
+        assert [event["data"]["bodyText"] for event in synced["events"]] == ["two"] and head["lastEventId"] == synced[
+            "lastEventId"
+        ]

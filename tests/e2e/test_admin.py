@@ -7,18 +7,37 @@ from support.http import Client
 from support.world import Admin, Person, new_id, time_text
 
 ADMIN_ROUTES = [
-    ("POST", "/api/admin/channels"), ("GET", "/api/admin/channels"), ("GET", "/api/admin/channels/1"), ("PATCH", "/api/admin/channels/1"),
-    ("POST", "/api/admin/channels/1/posts"), ("GET", "/api/admin/channels/1/posts"), ("GET", "/api/admin/posts/1"),
-    ("PATCH", "/api/admin/posts/1"), ("DELETE", "/api/admin/posts/1"), ("PUT", "/api/admin/posts/1/pin"), ("DELETE", "/api/admin/posts/1/pin"),
-    ("PUT", "/api/admin/channels/1/discussion"), ("GET", "/api/admin/channels/1/discussion"),
-    ("POST", "/api/admin/channels/1/discussion/messages"), ("GET", "/api/admin/channels/1/discussion/messages"),
-    ("PATCH", "/api/admin/discussion-messages/1"), ("DELETE", "/api/admin/discussion-messages/1"),
-    ("POST", "/api/admin/discussion-messages/1/restore"), ("GET", "/api/admin/channels/1/discussion/bans"),
-    ("GET", "/api/admin/channels/1/discussion/mutes"), ("PUT", "/api/admin/channels/1/discussion/bans/U"),
-    ("DELETE", "/api/admin/channels/1/discussion/bans/U"), ("PUT", "/api/admin/channels/1/discussion/mutes/U"),
-    ("DELETE", "/api/admin/channels/1/discussion/mutes/U"), ("PUT", "/api/admin/users/U/entitlements/k"),
-    ("DELETE", "/api/admin/users/U/entitlements/k"), ("PUT", "/api/admin/users/U/features/k"), ("DELETE", "/api/admin/users/U/features/k"),
-    ("GET", "/api/admin/users/U"), ("POST", "/api/admin/users/U/access-changed"), ("GET", "/api/admin/audit-log"),
+    ("POST", "/api/admin/channels"),
+    ("GET", "/api/admin/channels"),
+    ("GET", "/api/admin/channels/1"),
+    ("PATCH", "/api/admin/channels/1"),
+    ("POST", "/api/admin/channels/1/posts"),
+    ("GET", "/api/admin/channels/1/posts"),
+    ("GET", "/api/admin/posts/1"),
+    ("PATCH", "/api/admin/posts/1"),
+    ("DELETE", "/api/admin/posts/1"),
+    ("PUT", "/api/admin/posts/1/pin"),
+    ("DELETE", "/api/admin/posts/1/pin"),
+    ("PUT", "/api/admin/channels/1/discussion"),
+    ("GET", "/api/admin/channels/1/discussion"),
+    ("POST", "/api/admin/channels/1/discussion/messages"),
+    ("GET", "/api/admin/channels/1/discussion/messages"),
+    ("PATCH", "/api/admin/discussion-messages/1"),
+    ("DELETE", "/api/admin/discussion-messages/1"),
+    ("POST", "/api/admin/discussion-messages/1/restore"),
+    ("GET", "/api/admin/channels/1/discussion/bans"),
+    ("GET", "/api/admin/channels/1/discussion/mutes"),
+    ("PUT", "/api/admin/channels/1/discussion/bans/U"),
+    ("DELETE", "/api/admin/channels/1/discussion/bans/U"),
+    ("PUT", "/api/admin/channels/1/discussion/mutes/U"),
+    ("DELETE", "/api/admin/channels/1/discussion/mutes/U"),
+    ("PUT", "/api/admin/users/U/entitlements/k"),
+    ("DELETE", "/api/admin/users/U/entitlements/k"),
+    ("PUT", "/api/admin/users/U/features/k"),
+    ("DELETE", "/api/admin/users/U/features/k"),
+    ("GET", "/api/admin/users/U"),
+    ("POST", "/api/admin/users/U/access-changed"),
+    ("GET", "/api/admin/audit-log"),
 ]
 
 
@@ -32,20 +51,37 @@ def test_only_admins_pass(node, method, path):
 
 def test_a_channel_is_made_with_defaults(admin):
     made = admin.post("/api/admin/channels", {"kind": "GROUP", "title": "  Crew  "}, expect=201).data
-    assert (made["accessPolicy"], made["status"], made["visibility"], made["entitlementKey"], made["title"], made["description"]) == \
-        ("OPEN", "DRAFT", "PUBLIC", None, "Crew", None)
+    assert (
+        made["accessPolicy"],
+        made["status"],
+        made["visibility"],
+        made["entitlementKey"],
+        made["title"],
+        made["description"],
+    ) == ("OPEN", "DRAFT", "PUBLIC", None, "Crew", None)
     assert admin.get(f"/api/admin/channels/{made['id']}", expect=200).data == made
     admin.get("/api/admin/channels/999999999", expect=404)
 
 
 BAD_CHANNELS = [
-    ("nothing", {}, "kind"), ("no kind", {"title": "x"}, "kind"), ("no title", {"kind": "GROUP"}, "title"), ("kind in lower case", {"kind": "group", "title": "x"}, "kind"),
-    ("blank title", {"kind": "GROUP", "title": "  "}, "title"), ("long title", {"kind": "GROUP", "title": "x" * 121}, "title"), ("title null", {"kind": "GROUP", "title": None}, "title"),
-    ("born archived", {"kind": "GROUP", "title": "x", "status": "ARCHIVED"}, "status"), ("visibility", {"kind": "GROUP", "title": "x", "visibility": "SECRET"}, "visibility"),
+    ("nothing", {}, "kind"),
+    ("no kind", {"title": "x"}, "kind"),
+    ("no title", {"kind": "GROUP"}, "title"),
+    ("kind in lower case", {"kind": "group", "title": "x"}, "kind"),
+    ("blank title", {"kind": "GROUP", "title": "  "}, "title"),
+    ("long title", {"kind": "GROUP", "title": "x" * 121}, "title"),
+    ("title null", {"kind": "GROUP", "title": None}, "title"),
+    ("born archived", {"kind": "GROUP", "title": "x", "status": "ARCHIVED"}, "status"),
+    ("visibility", {"kind": "GROUP", "title": "x", "visibility": "SECRET"}, "visibility"),
     ("gated without key", {"kind": "GROUP", "title": "x", "accessPolicy": "EXTERNAL_GATED"}, "entitlementKey"),
     ("open with key", {"kind": "GROUP", "title": "x", "entitlementKey": "k"}, "entitlementKey"),
-    ("key with a space", {"kind": "GROUP", "title": "x", "accessPolicy": "EXTERNAL_GATED", "entitlementKey": "a b"}, "entitlementKey"),
-    ("description is a list", {"kind": "GROUP", "title": "x", "description": []}, "description"), ("unknown field", {"kind": "GROUP", "title": "x", "id": 5}, "id"),
+    (
+        "key with a space",
+        {"kind": "GROUP", "title": "x", "accessPolicy": "EXTERNAL_GATED", "entitlementKey": "a b"},
+        "entitlementKey",
+    ),
+    ("description is a list", {"kind": "GROUP", "title": "x", "description": []}, "description"),
+    ("unknown field", {"kind": "GROUP", "title": "x", "id": 5}, "id"),
 ]
 
 
@@ -94,20 +130,47 @@ def test_admins_list_channels_in_every_state(admin):
 def test_putting_a_discussion(admin):
     channel = admin.channel(title="Deck")
     first = admin.discussion(channel)
-    assert (first["isEnabled"], first["title"], first["slowModeEnabled"], first["slowModeIntervalSeconds"], first["requiredFeatureKey"]) == (True, "Deck", False, None, None)
+    assert (
+        first["isEnabled"],
+        first["title"],
+        first["slowModeEnabled"],
+        first["slowModeIntervalSeconds"],
+        first["requiredFeatureKey"],
+    ) == (True, "Deck", False, None, None)
     assert admin.discussion(channel) == first
     path = f"/api/admin/channels/{channel}/discussion"
     assert admin.get(path, expect=200).data == first
-    changed = admin.discussion(channel, title="Quarterdeck", slowModeEnabled=True, slowModeIntervalSeconds=21600, requiredFeatureKey="deck.pass")
-    assert (changed["id"], changed["title"], changed["slowModeIntervalSeconds"], changed["requiredFeatureKey"]) == (first["id"], "Quarterdeck", 21600, "deck.pass")
+    changed = admin.discussion(
+        channel,
+        title="Quarterdeck",
+        slowModeEnabled=True,
+        slowModeIntervalSeconds=21600,
+        requiredFeatureKey="deck.pass",
+    )
+    assert (changed["id"], changed["title"], changed["slowModeIntervalSeconds"], changed["requiredFeatureKey"]) == (
+        first["id"],
+        "Quarterdeck",
+        21600,
+        "deck.pass",
+    )
     assert admin.discussion(channel, requiredFeatureKey=None)["requiredFeatureKey"] is None
-    for body, field in (({"slowModeIntervalSeconds": 0}, "slowModeIntervalSeconds"), ({"slowModeIntervalSeconds": 21601}, "slowModeIntervalSeconds"),
-                        ({"slowModeIntervalSeconds": 1.5}, "slowModeIntervalSeconds"), ({"slowModeIntervalSeconds": "5"}, "slowModeIntervalSeconds"),
-                        ({"slowModeIntervalSeconds": None}, "slowModeIntervalSeconds"), ({"isEnabled": "yes"}, "isEnabled"), ({"isEnabled": None}, "isEnabled"),
-                        ({"title": ""}, "title"), ({"requiredFeatureKey": "a b"}, "requiredFeatureKey"), ({"colour": 1}, "colour")):
+    for body, field in (
+        ({"slowModeIntervalSeconds": 0}, "slowModeIntervalSeconds"),
+        ({"slowModeIntervalSeconds": 21601}, "slowModeIntervalSeconds"),
+        ({"slowModeIntervalSeconds": 1.5}, "slowModeIntervalSeconds"),
+        ({"slowModeIntervalSeconds": "5"}, "slowModeIntervalSeconds"),
+        ({"slowModeIntervalSeconds": None}, "slowModeIntervalSeconds"),
+        ({"isEnabled": "yes"}, "isEnabled"),
+        ({"isEnabled": None}, "isEnabled"),
+        ({"title": ""}, "title"),
+        ({"requiredFeatureKey": "a b"}, "requiredFeatureKey"),
+        ({"colour": 1}, "colour"),
+    ):
         assert field in admin.put(path, body, expect=422).fields(), body
     other = admin.channel()
-    assert admin.put(f"/api/admin/channels/{other}/discussion", {"slowModeEnabled": True}, expect=422).fields() == ["slowModeIntervalSeconds"]
+    assert admin.put(f"/api/admin/channels/{other}/discussion", {"slowModeEnabled": True}, expect=422).fields() == [
+        "slowModeIntervalSeconds"
+    ]
     admin.put("/api/admin/channels/999999999/discussion", {}, expect=404)
 
 
@@ -136,7 +199,11 @@ def test_a_ban_runs_out_by_the_clock(node, admin):
     channel, person = admin.channel(discussion={}), Person(node)
     admin.ban(channel, person, until=time_text(1.5))
     assert person.messages(channel, expect=403).reason == "DISCUSSION_BANNED"
-    wait.until(lambda: person.get(f"/api/mobile/channels/{channel}/discussion/messages").status == 200, "the ban ends", timeout=5)
+    wait.until(
+        lambda: person.get(f"/api/mobile/channels/{channel}/discussion/messages").status == 200,
+        "the ban ends",
+        timeout=5,
+    )
 
 
 def test_what_is_known_of_a_user(node, admin):
@@ -153,7 +220,9 @@ def test_what_is_known_of_a_user(node, admin):
     admin.mute(channel, person)
     report = admin.get(f"/api/admin/users/{person.id}", expect=200).data
     assert (report["id"], report["username"], report["picture"]) == (person.id, "mira", "https://example.net/m.png")
-    assert [item["key"] for item in report["entitlements"]] == [key] and [item["key"] for item in report["features"]] == ["deck.pass"]
+    assert [item["key"] for item in report["entitlements"]] == [key] and [
+        item["key"] for item in report["features"]
+    ] == ["deck.pass"]
     assert [item["channelId"] for item in report["joined"]] == [channel]
     assert [item["reason"] for item in report["bans"]] == ["spam"] and len(report["mutes"]) == 1
     admin.revoke(person, key)
@@ -165,8 +234,12 @@ def test_what_is_known_of_a_user(node, admin):
 def test_grants_refuse_bad_values(admin):
     person = new_id()
     for kind in ("entitlements", "features"):
-        for bad, field in (({"validUntil": "x"}, "validUntil"), ({"validFrom": 5}, "validFrom"), ({"forever": True}, "forever"),
-                           ({"validFrom": time_text(60), "validUntil": time_text(30)}, "validUntil")):
+        for bad, field in (
+            ({"validUntil": "x"}, "validUntil"),
+            ({"validFrom": 5}, "validFrom"),
+            ({"forever": True}, "forever"),
+            ({"validFrom": time_text(60), "validUntil": time_text(30)}, "validUntil"),
+        ):
             assert admin.put(f"/api/admin/users/{person}/{kind}/gold", bad, expect=422).fields() == [field]
         admin.put(f"/api/admin/users/nobody/{kind}/gold", {}, expect=400)
         for key in ("a%20b", "x" * 129, "a%2Fb", "%C3%A4"):
@@ -213,7 +286,10 @@ def test_every_admin_write_is_in_the_audit_log(node, fresh, start):
     actions = {entry["action"] for entry in entries}
     last = entries[0]
     assert last["entityType"] == "channel" and last["entityId"] == str(channel)
-    found = admin.get(f"/api/admin/audit-log?action={last['action']}&entityType=channel&entityId={channel}&adminId={admin.id}", expect=200).data["items"]
+    found = admin.get(
+        f"/api/admin/audit-log?action={last['action']}&entityType=channel&entityId={channel}&adminId={admin.id}",
+        expect=200,
+    ).data["items"]
     assert found and all(entry["action"] == last["action"] and entry["entityId"] == str(channel) for entry in found)
     assert admin.get(f"/api/admin/audit-log?adminId={new_id()}", expect=200).data["items"] == []
     assert len(actions) >= 15, actions

@@ -23,13 +23,26 @@ def listed(caller):
 @pytest.fixture(scope="module")
 def scene(node, admin):
     """One channel of each sort, and one caller of each sort. `lapsed` joined everything gated, then lost the key."""
-    people = {"anonymous": Client(node.port), "stranger": Person(node), "entitled": Person(node), "lapsed": Person(node),
-              "joined": Person(node), "admin": admin}
+    people = {
+        "anonymous": Client(node.port),
+        "stranger": Person(node),
+        "entitled": Person(node),
+        "lapsed": Person(node),
+        "joined": Person(node),
+        "admin": admin,
+    }
     gated, key = admin.gated(title="Gold room")
     hidden, hidden_key = admin.gated(title="Back room", visibility="PRIVATE")
     archived_gated, archived_key = admin.gated(title="Old gold")
-    channels = {"open": admin.channel(), "draft": admin.channel(status="DRAFT"), "archived": admin.channel(title="Old news"),
-                "private": admin.channel(visibility="PRIVATE"), "gated": gated, "hidden": hidden, "old_gold": archived_gated}
+    channels = {
+        "open": admin.channel(),
+        "draft": admin.channel(status="DRAFT"),
+        "archived": admin.channel(title="Old news"),
+        "private": admin.channel(visibility="PRIVATE"),
+        "gated": gated,
+        "hidden": hidden,
+        "old_gold": archived_gated,
+    }
     for person in ("entitled", "lapsed"):
         for each in (key, hidden_key, archived_key):
             admin.grant(people[person], each)
@@ -66,12 +79,35 @@ def test_list_shows_exactly_what_the_caller_may_know_of(scene, caller, visible, 
 
 OK, SHELL = (200, None), (200, "shell")
 DETAILS = [
-    ("anonymous", {"open": OK, "archived": OK, "private": OK, "draft": (404, None), "gated": (403, "LOGIN_REQUIRED"), "hidden": (403, "LOGIN_REQUIRED")}),
-    ("stranger", {"open": OK, "archived": OK, "private": OK, "draft": (404, None), "gated": (403, "ENTITLEMENT_REQUIRED"), "hidden": (403, "ENTITLEMENT_REQUIRED")}),
+    (
+        "anonymous",
+        {
+            "open": OK,
+            "archived": OK,
+            "private": OK,
+            "draft": (404, None),
+            "gated": (403, "LOGIN_REQUIRED"),
+            "hidden": (403, "LOGIN_REQUIRED"),
+        },
+    ),
+    (
+        "stranger",
+        {
+            "open": OK,
+            "archived": OK,
+            "private": OK,
+            "draft": (404, None),
+            "gated": (403, "ENTITLEMENT_REQUIRED"),
+            "hidden": (403, "ENTITLEMENT_REQUIRED"),
+        },
+    ),
     ("entitled", {"open": OK, "gated": OK, "hidden": OK, "old_gold": OK, "draft": (404, None)}),
     ("lapsed", {"open": OK, "gated": SHELL, "hidden": SHELL, "old_gold": SHELL, "draft": (404, None)}),
     ("joined", {"open": OK, "private": OK, "archived": OK, "draft": (404, None)}),
-    ("admin", {"open": OK, "archived": OK, "private": OK, "gated": OK, "hidden": OK, "old_gold": OK, "draft": (404, None)}),
+    (
+        "admin",
+        {"open": OK, "archived": OK, "private": OK, "gated": OK, "hidden": OK, "old_gold": OK, "draft": (404, None)},
+    ),
 ]
 
 
@@ -145,7 +181,10 @@ def test_leaving_works_without_access_and_joining_does_not(scene):
     people, channels = scene
     lapsed = people["lapsed"]
     assert lapsed.post(f"/api/mobile/channels/{channels['gated']}/join", expect=403).reason == "CHANNEL_LOCKED"
-    assert people["stranger"].post(f"/api/mobile/channels/{channels['gated']}/join", expect=403).reason == "ENTITLEMENT_REQUIRED"
+    assert (
+        people["stranger"].post(f"/api/mobile/channels/{channels['gated']}/join", expect=403).reason
+        == "ENTITLEMENT_REQUIRED"
+    )
     assert lapsed.post(f"/api/mobile/channels/{channels['hidden']}/leave", expect=200).data["isJoined"] is False
     assert lapsed.get(f"/api/mobile/channels/{channels['hidden']}", expect=403).reason == "ENTITLEMENT_REQUIRED"
     lapsed.post(f"/api/mobile/channels/{channels['draft']}/leave", expect=404)
@@ -173,7 +212,12 @@ def test_an_entitlement_counts_between_its_times_only(node, admin):
 def test_read_state_only_goes_forward_and_never_past_the_newest(pair, admin):
     reader, channel = Person(pair[0]), admin.channel()
     path = f"/api/mobile/channels/{channel}/read-state"
-    assert reader.get(path, expect=200).data == {"channelId": channel, "lastSeenPostId": "0", "lastSeenAt": None, "unreadCount": 0}
+    assert reader.get(path, expect=200).data == {
+        "channelId": channel,
+        "lastSeenPostId": "0",
+        "lastSeenAt": None,
+        "unreadCount": 0,
+    }
     assert reader.post(path, {"last_seen_post_id": "77"}, expect=200).data["lastSeenPostId"] == "0"
     posts = [admin.publish(channel)["id"] for _ in range(4)]
     state = reader.post(path, {"last_seen_post_id": posts[2]}, expect=200).data
@@ -192,5 +236,8 @@ def test_read_state_needs_a_name_and_access(node, admin):
     channel, _ = admin.gated()
     assert Client(node.port).get(f"/api/mobile/channels/{channel}/read-state", expect=401).reason == "LOGIN_REQUIRED"
     body = {"last_seen_post_id": "1"}
-    assert Person(node).post(f"/api/mobile/channels/{channel}/read-state", body, expect=403).reason == "ENTITLEMENT_REQUIRED"
+    assert (
+        Person(node).post(f"/api/mobile/channels/{channel}/read-state", body, expect=403).reason
+        == "ENTITLEMENT_REQUIRED"
+    )
     admin.posts(channel)

@@ -33,7 +33,10 @@ def test_a_long_request_line_is_414(node):
 
 def test_a_large_header_block_is_431(node):
     assert one(node, head("GET", "/healthz", "X-Pad: " + "a" * 40000), 431).code == "VALIDATION_ERROR"
-    assert one(node, head("GET", "/healthz", *[f"X-{number}: {number}" for number in range(5000)]), 431).code == "VALIDATION_ERROR"
+    assert (
+        one(node, head("GET", "/healthz", *[f"X-{number}: {number}" for number in range(5000)]), 431).code
+        == "VALIDATION_ERROR"
+    )
 
 
 @pytest.mark.slow
@@ -41,7 +44,10 @@ def test_a_request_that_never_ends_is_408(node):
     began = time.monotonic()
     with RawConnection(node.port, timeout=30) as slow_head, RawConnection(node.port, timeout=40) as slow_body:
         slow_head.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-        slow_body.send(head("POST", "/api/mobile/ws-tickets", "Content-Length: 10", f"Authorization: Bearer {Person(node).token}") + b"{")
+        slow_body.send(
+            head("POST", "/api/mobile/ws-tickets", "Content-Length: 10", f"Authorization: Bearer {Person(node).token}")
+            + b"{"
+        )
         for raw in (slow_head, slow_body):
             answer = raw.answer()
             assert answer.status == 408 and answer.code == "VALIDATION_ERROR"
@@ -54,17 +60,47 @@ def test_a_plain_get_of_ws_is_426(node):
     assert answer.code == "VALIDATION_ERROR"
 
 
-@pytest.mark.parametrize("data", [
-    b"\r\n\r\n\r\nnonsense\r\n\r\n", b"GET\r\n\r\n", b"GET /healthz\r\n\r\n", b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"G\x00T /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /heal thz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost x\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
-    b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\n{}{}{",
-    b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-    b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
-], ids=["noise", "verb", "HTTP/0.9", "version", "no slash", "NUL verb", "space in path", "no colon", "NUL in name", "TLS", "HTTP/2", "negative length", "odd length", "two lengths",
-        "length and chunks", "bad chunk", "huge chunk"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\n\r\nnonsense\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"G\x00T /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /heal thz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\n{}{}{",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        b"POST /api/mobile/ws-tickets HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    ],
+    ids=[
+        "noise",
+        "verb",
+        "HTTP/0.9",
+        "version",
+        "no slash",
+        "NUL verb",
+        "space in path",
+        "no colon",
+        "NUL in name",
+        "TLS",
+        "HTTP/2",
+        "negative length",
+        "odd length",
+        "two lengths",
+        "length and chunks",
+        "bad chunk",
+        "huge chunk",
+    ],
+)
 def test_what_is_no_http_is_refused_or_cut_and_the_server_lives(node, data):
     with RawConnection(node.port) as raw:
         raw.send(data)
@@ -96,7 +132,14 @@ def test_a_chunked_body_is_a_body(node, admin):
 
 def test_a_chunked_body_over_the_limit_is_413(node):
     with RawConnection(node.port) as raw:
-        raw.send(head("POST", "/api/mobile/ws-tickets", "Transfer-Encoding: chunked", f"Authorization: Bearer {Person(node).token}"))
+        raw.send(
+            head(
+                "POST",
+                "/api/mobile/ws-tickets",
+                "Transfer-Encoding: chunked",
+                f"Authorization: Bearer {Person(node).token}",
+            )
+        )
         try:
             for _ in range(40):
                 raw.send(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
@@ -112,10 +155,24 @@ def test_a_chunked_body_over_the_limit_is_413(node):
 
 
 def test_an_announced_megabyte_is_413_before_it_is_sent(node):
-    answer = one(node, head("POST", "/api/mobile/ws-tickets", "Content-Length: 1048576", f"Authorization: Bearer {Person(node).token}"), 413)
+    answer = one(
+        node,
+        head(
+            "POST", "/api/mobile/ws-tickets", "Content-Length: 1048576", f"Authorization: Bearer {Person(node).token}"
+        ),
+        413,
+    )
     assert answer.code == "PAYLOAD_TOO_LARGE"
     with RawConnection(node.port) as raw:
-        raw.send(head("POST", "/api/mobile/ws-tickets", "Content-Length: 1048576", "Expect: 100-continue", f"Authorization: Bearer {Person(node).token}"))
+        raw.send(
+            head(
+                "POST",
+                "/api/mobile/ws-tickets",
+                "Content-Length: 1048576",
+                "Expect: 100-continue",
+                f"Authorization: Bearer {Person(node).token}",
+            )
+        )
         assert raw.answer().status == 413
 
 
@@ -124,7 +181,15 @@ def test_expect_100_continue_is_honoured(node, admin):
     path = f"/api/mobile/channels/{channel}/discussion/messages"
     body = b'{"body":"patient"}'
     with RawConnection(node.port) as raw:
-        raw.send(head("POST", path, f"Content-Length: {len(body)}", "Expect: 100-continue", f"Authorization: Bearer {Person(node).token}"))
+        raw.send(
+            head(
+                "POST",
+                path,
+                f"Content-Length: {len(body)}",
+                "Expect: 100-continue",
+                f"Authorization: Bearer {Person(node).token}",
+            )
+        )
         assert raw._file.readline().startswith(b"HTTP/1.1 100 ")
         assert raw._file.readline() == b"\r\n"
         raw.send(body)
@@ -134,7 +199,11 @@ def test_expect_100_continue_is_honoured(node, admin):
 def test_pipelined_requests_are_answered_in_order(node, admin):
     channels = [admin.channel(title=f"Pipe {number}") for number in range(10)]
     with RawConnection(node.port) as raw:
-        raw.send(b"".join(head(path=f"/api/mobile/channels/{channel}") for channel in channels) + head("GET", "/nowhere") + head("GET", "/healthz", "Connection: close"))
+        raw.send(
+            b"".join(head(path=f"/api/mobile/channels/{channel}") for channel in channels)
+            + head("GET", "/nowhere")
+            + head("GET", "/healthz", "Connection: close")
+        )
         for channel in channels:
             assert raw.answer("GET", f"/api/mobile/channels/{channel}").data["id"] == channel
         assert raw.answer("GET", "/nowhere").status == 404
@@ -177,8 +246,15 @@ def test_large_answers_are_compressed_for_who_accepts_it(node, admin):
         assert json.loads(gzip.decompress(packed.raw)) == plain.body
         assert "accept-encoding" in packed.headers.get("vary", "").lower()
         for refusing in ("identity", "gzip;q=0", "br", "xgzip"):
-            assert "content-encoding" not in client.get(path, headers={"Accept-Encoding": refusing}, expect=200).headers, refusing
-        assert client.get(path, headers={"Accept-Encoding": "br;q=1.0, gzip;q=0.5, *;q=0.1"}, expect=200).headers["content-encoding"] == "gzip"
+            assert (
+                "content-encoding" not in client.get(path, headers={"Accept-Encoding": refusing}, expect=200).headers
+            ), refusing
+        assert (
+            client.get(path, headers={"Accept-Encoding": "br;q=1.0, gzip;q=0.5, *;q=0.1"}, expect=200).headers[
+                "content-encoding"
+            ]
+            == "gzip"
+        )
         assert "content-encoding" not in client.get("/healthz", headers={"Accept-Encoding": "gzip"}).headers
 
 
@@ -188,11 +264,24 @@ def test_cors_is_off_by_default_and_answers_its_list(node, start):
         assert not [name for name in answer.headers if name.startswith("access-control")]
     open_node = start(BELFRY_ALLOWED_ORIGINS="https://app.example.net,https://b.example.net")
     with Client(open_node.port) as client:
-        for origin, allowed in (("https://app.example.net", True), ("https://b.example.net", True), ("https://evil.example", False), ("null", False), ("https://app.example.net.evil.example", False)):
+        for origin, allowed in (
+            ("https://app.example.net", True),
+            ("https://b.example.net", True),
+            ("https://evil.example", False),
+            ("null", False),
+            ("https://app.example.net.evil.example", False),
+        ):
             answer = client.get("/api/mobile/channels", headers={"Origin": origin}, expect=200)
             assert (answer.headers.get("access-control-allow-origin") == origin) == allowed, origin
-            flight = client.request("OPTIONS", "/api/mobile/channels/1/read-state", headers={
-                "Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,idempotency-key"})
+            flight = client.request(
+                "OPTIONS",
+                "/api/mobile/channels/1/read-state",
+                headers={
+                    "Origin": origin,
+                    "Access-Control-Request-Method": "POST",
+                    "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+                },
+            )
             assert (flight.headers.get("access-control-allow-origin") == origin) == allowed, origin
             if allowed:
                 assert flight.status in (200, 204)

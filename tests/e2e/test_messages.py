@@ -61,8 +61,23 @@ def test_full_and_compact_views(node, admin):
     assert (theirs["authorType"], theirs["authorUserId"], theirs["authorAdminId"]) == ("ADMIN", None, admin.id)
     assert writer.messages(channel).data["items"] == [theirs, mine]
     compact = writer.messages(channel, "?view=compact").data["items"]
-    assert compact == [{name: message[name] for name in ("id", "authorType", "authorUserId", "authorAdminId", "body", "clientMessageId", "isDeleted", "createdAt") if name in message}
-                       for message in (theirs, mine)]
+    assert compact == [
+        {
+            name: message[name]
+            for name in (
+                "id",
+                "authorType",
+                "authorUserId",
+                "authorAdminId",
+                "body",
+                "clientMessageId",
+                "isDeleted",
+                "createdAt",
+            )
+            if name in message
+        }
+        for message in (theirs, mine)
+    ]
     assert writer.messages(channel, "?view=tiny", expect=422).fields() == ["view"]
 
 
@@ -94,16 +109,29 @@ def test_pages_of_messages(node, admin):
     assert found == made[::-1]
 
 
-@pytest.mark.parametrize("text, stored", [
-    ("a", "a"), ("  a  ", "a"), ("\u00a0\u2003a\u3000", "a"), ("a\r\nb\nc\td", "a\nb\nc\td"), ("\U0001F6A2" * 4000, "\U0001F6A2" * 4000),
-    (" " * 500 + "x" * 4000 + "\n", "x" * 4000), ("e\u0301\u200d", "e\u0301\u200d"), ("\"\\/\u2028</script>", "\"\\/\u2028</script>"),
-], ids=["one", "trimmed", "unicode space", "line ends", "4000 ships", "4000 after trimming", "combining", "awkward"])
+@pytest.mark.parametrize(
+    "text, stored",
+    [
+        ("a", "a"),
+        ("  a  ", "a"),
+        ("\u00a0\u2003a\u3000", "a"),
+        ("a\r\nb\nc\td", "a\nb\nc\td"),
+        ("\U0001F6A2" * 4000, "\U0001F6A2" * 4000),
+        (" " * 500 + "x" * 4000 + "\n", "x" * 4000),
+        ("e\u0301\u200d", "e\u0301\u200d"),
+        ('"\\/\u2028</script>', '"\\/\u2028</script>'),
+    ],
+    ids=["one", "trimmed", "unicode space", "line ends", "4000 ships", "4000 after trimming", "combining", "awkward"],
+)
 def test_text_is_stored_normalised(node, admin, talk, text, stored):
     assert Person(node).says(talk, text).data["body"] == stored
 
 
-@pytest.mark.parametrize("text", ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b", "a\rb"],
-                         ids=["empty", "blank", "4001", "NUL", "backspace", "DEL", "C1", "lone CR"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b", "a\rb"],
+    ids=["empty", "blank", "4001", "NUL", "backspace", "DEL", "C1", "lone CR"],
+)
 def test_text_that_is_refused(node, talk, text):
     answer = Person(node).post(f"/api/mobile/channels/{talk}/discussion/messages", {"body": text}, expect=422)
     assert answer.fields() == ["body"]
@@ -159,7 +187,10 @@ def test_a_banned_user_reads_and_writes_nothing_but_may_delete(pair, admin):
         person = writer.on(node)
         assert person.messages(channel, expect=403).reason == "DISCUSSION_BANNED"
         assert person.says(channel, "x", expect=403).reason == "DISCUSSION_BANNED"
-        assert person.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason == "DISCUSSION_BANNED"
+        assert (
+            person.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason
+            == "DISCUSSION_BANNED"
+        )
         person.posts(channel)
         person.get(f"/api/mobile/channels/{channel}/discussion", expect=200)
     writer.delete(f"/api/mobile/discussion-messages/{message}", expect=200)
@@ -175,7 +206,10 @@ def test_a_muted_user_reads_but_does_not_write_until_the_end(pair, admin):
     admin.mute(channel, writer, until=until)
     answer = writer.says(channel, "x", expect=403)
     assert answer.reason == "DISCUSSION_MUTED" and parse_time(answer.body["mutedUntil"]) == parse_time(until)
-    assert writer.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason == "DISCUSSION_MUTED"
+    assert (
+        writer.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason
+        == "DISCUSSION_MUTED"
+    )
     writer.messages(channel)
     admin.mute(channel, writer, until=None)
     assert writer.says(channel, "x", expect=403).body["mutedUntil"] is None
@@ -184,8 +218,10 @@ def test_a_muted_user_reads_but_does_not_write_until_the_end(pair, admin):
 
 
 def test_locked_archived_and_disabled_places_refuse_edits_and_allow_deletes(node, admin):
-    for close, reason, status in ((lambda c: admin.set_channel(c, status="ARCHIVED"), "CHANNEL_ARCHIVED", 409),
-                                  (lambda c: admin.discussion(c, isEnabled=False), "DISCUSSION_DISABLED", 403)):
+    for close, reason, status in (
+        (lambda c: admin.set_channel(c, status="ARCHIVED"), "CHANNEL_ARCHIVED", 409),
+        (lambda c: admin.discussion(c, isEnabled=False), "DISCUSSION_DISABLED", 403),
+    ):
         channel, writer = admin.channel(discussion={}), Person(node)
         message = writer.says(channel, "before").data["id"]
         close(channel)
@@ -199,7 +235,9 @@ def test_locked_archived_and_disabled_places_refuse_edits_and_allow_deletes(node
     writer.post(f"/api/mobile/channels/{channel}/join", expect=200)
     message = writer.says(channel, "before").data["id"]
     admin.revoke(writer, key)
-    assert writer.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason == "CHANNEL_LOCKED"
+    assert (
+        writer.patch(f"/api/mobile/discussion-messages/{message}", {"body": "x"}, expect=403).reason == "CHANNEL_LOCKED"
+    )
     writer.delete(f"/api/mobile/discussion-messages/{message}", expect=200)
 
 
@@ -226,8 +264,13 @@ def test_slow_mode_lets_exactly_one_of_many_racing_requests_pass(pair, admin):
 def test_slow_mode_ends_with_its_interval(node, admin):
     channel, writer = admin.channel(discussion={"slowModeEnabled": True, "slowModeIntervalSeconds": 1}), Person(node)
     first = writer.says(channel, "one").data
-    second = wait.until(lambda: (lambda a: a if a.status == 201 else None)(
-        writer.post(f"/api/mobile/channels/{channel}/discussion/messages", {"body": "two"})), "slow mode ends", timeout=5).data
+    second = wait.until(
+        lambda: (lambda a: a if a.status == 201 else None)(
+            writer.post(f"/api/mobile/channels/{channel}/discussion/messages", {"body": "two"})
+        ),
+        "slow mode ends",
+        timeout=5,
+    ).data
     gap = (parse_time(second["createdAt"]) - parse_time(first["createdAt"])).total_seconds()
     assert gap >= 1.0
     message = second["id"]
@@ -241,12 +284,18 @@ def test_a_client_message_id_writes_once(pair, admin):
     assert again == first
     assert other.says(channel, "mine", clientMessageId="c-1").data["id"] != first["id"]
     assert len(writer.messages(channel).data["items"]) == 2
-    racing = in_parallel(6, lambda index: writer.on(pair[index % 2]).post(
-        f"/api/mobile/channels/{channel}/discussion/messages", {"body": "race", "clientMessageId": "c-2"}))
+    racing = in_parallel(
+        6,
+        lambda index: writer.on(pair[index % 2]).post(
+            f"/api/mobile/channels/{channel}/discussion/messages", {"body": "race", "clientMessageId": "c-2"}
+        ),
+    )
     assert sorted(answer.status for answer in racing) == [200] * 5 + [201]
     assert len({answer.data["id"] for answer in racing}) == 1
     for bad in ("", "x" * 65, "a b", "ä", 5):
-        answer = writer.post(f"/api/mobile/channels/{channel}/discussion/messages", {"body": "x", "clientMessageId": bad}, expect=422)
+        answer = writer.post(
+            f"/api/mobile/channels/{channel}/discussion/messages", {"body": "x", "clientMessageId": bad}, expect=422
+        )
         assert answer.fields() == ["clientMessageId"]
     writer.delete(f"/api/mobile/discussion-messages/{first['id']}", expect=200)
     repeated = writer.says(channel, "one", expect=200, clientMessageId="c-1").data
@@ -264,11 +313,15 @@ def test_an_idempotency_key_writes_once(pair, admin):
     assert again.data == first.data
     other = writer.post(path, b'{"body":  "exactly these bytes"}', headers={"Idempotency-Key": "k-1"}, expect=409)
     assert other.reason == "IDEMPOTENCY_KEY_REUSED"
-    assert Person(pair[0]).post(path, body, headers={"Idempotency-Key": "k-1"}, expect=201).data["id"] != first.data["id"]
+    assert (
+        Person(pair[0]).post(path, body, headers={"Idempotency-Key": "k-1"}, expect=201).data["id"] != first.data["id"]
+    )
     for bad in ("x" * 129, "a b", "\u00e9"):
         answer = writer.post(path, body, headers={"Idempotency-Key": bad.encode("latin-1")}, expect=422)
         assert answer.fields() == ["Idempotency-Key"]
-    racing = in_parallel(6, lambda index: writer.on(pair[index % 2]).post(path, b'{"body":"race"}', headers={"Idempotency-Key": "k-2"}))
+    racing = in_parallel(
+        6, lambda index: writer.on(pair[index % 2]).post(path, b'{"body":"race"}', headers={"Idempotency-Key": "k-2"})
+    )
     assert [answer.status for answer in racing] == [201] * 6
     assert len({answer.data["id"] for answer in racing}) == 1
     refused = writer.post(path, b'{"body":" "}', headers={"Idempotency-Key": "k-3"}, expect=422)

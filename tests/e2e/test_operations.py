@@ -26,16 +26,28 @@ def test_a_node_without_a_database_lives_says_why_and_recovers(start, cluster):
         assert answer.code == "SERVICE_UNAVAILABLE" and int(answer.headers["retry-after"]) >= 1
         person.post("/api/mobile/ws-tickets", expect=503)
         client.get("/metrics", expect=200)
-        assert run("health", settings={"BELFRY_LISTEN": f"127.0.0.1:{node.port}", "BELFRY_JWT_SECRET": "x" * 40}).returncode == 1
+        assert (
+            run(
+                "health", settings={"BELFRY_LISTEN": f"127.0.0.1:{node.port}", "BELFRY_JWT_SECRET": "x" * 40}
+            ).returncode
+            == 1
+        )
         cluster.create_database(name)
-        wait.until(lambda: "migrate" in client.get("/readyz", expect=503).text or "migrat" in node.log(), "it says that the schema is missing", timeout=15)
+        wait.until(
+            lambda: "migrate" in client.get("/readyz", expect=503).text or "migrat" in node.log(),
+            "it says that the schema is missing",
+            timeout=15,
+        )
         client.get("/api/mobile/channels", expect=503)
         migrate(cluster.url(name))
         node.wait_ready(timeout=20)
         client.get("/api/mobile/channels", expect=200)
         with person.socket() as sock:
             sock.join_posts(Admin(node).channel())
-    assert run("health", settings={"BELFRY_LISTEN": f"127.0.0.1:{node.port}", "BELFRY_JWT_SECRET": "x" * 40}).returncode == 0
+    assert (
+        run("health", settings={"BELFRY_LISTEN": f"127.0.0.1:{node.port}", "BELFRY_JWT_SECRET": "x" * 40}).returncode
+        == 0
+    )
 
 
 def test_migrating_twice_is_nothing_and_serve_never_migrates(start, cluster):
@@ -45,7 +57,9 @@ def test_migrating_twice_is_nothing_and_serve_never_migrates(start, cluster):
     node = start(empty, ready=False)
     with node.client() as client:
         wait.until(lambda: client.get("/readyz").status == 503, "not ready")
-        tables = cluster.sql(empty.split("dbname=")[1].split()[0], "SELECT count(*) FROM pg_tables WHERE schemaname='public'")
+        tables = cluster.sql(
+            empty.split("dbname=")[1].split()[0], "SELECT count(*) FROM pg_tables WHERE schemaname='public'"
+        )
         assert tables == [["0"]]
 
 
@@ -105,7 +119,9 @@ def test_an_outage_of_the_database_is_503_and_loses_no_acknowledged_write(start)
                 since = page["lastEventId"]
                 if not page["hasMore"]:
                     break
-        assert {event["data"]["id"] for event in events} == stored, "every row has its event, and no event is without its row"
+        assert {
+            event["data"]["id"] for event in events
+        } == stored, "every row has its event, and no event is without its row"
     finally:
         private.destroy()
 
@@ -219,8 +235,14 @@ def test_metrics_are_prometheus_text_and_count(node, admin):
         admin.publish(channel)
         sock.next("channel_post.created")
         during = read()[0]
-    assert {name: value for name, value in during.items() if "deliver" in name and value > before[name]}, "a delivery is counted"
-    assert {name: value for name, value in during.items() if "commit_to_socket" in name and "_count" in name and value > before[name]}
+    assert {
+        name: value for name, value in during.items() if "deliver" in name and value > before[name]
+    }, "a delivery is counted"
+    assert {
+        name: value
+        for name, value in during.items()
+        if "commit_to_socket" in name and "_count" in name and value > before[name]
+    }
 
 
 def test_ops_routes_move_to_their_own_address(start):
@@ -261,5 +283,13 @@ def test_logs_are_json_lines_without_secrets(start, fresh):
     for line in lines:
         assert isinstance(json.loads(line), dict), line
     log = node.log()
-    for secret in (person.token, admin.token, ticket, "words nobody should log", node.settings["BELFRY_JWT_SECRET"], person.token.split(".")[2], "hidden-in-a-query"):
+    for secret in (
+        person.token,
+        admin.token,
+        ticket,
+        "words nobody should log",
+        node.settings["BELFRY_JWT_SECRET"],
+        person.token.split(".")[2],
+        "hidden-in-a-query",
+    ):
         assert secret not in log

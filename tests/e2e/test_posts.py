@@ -39,12 +39,21 @@ def test_case_b_older_page_from_the_upper_boundary(worked):
     assert page["has_more"] is True
 
 
-@pytest.mark.parametrize("query, expected, more", [
-    ("", ["3", "2", "1"], False), ("?limit=2", ["3", "2"], True), ("?after_id=2", ["3"], False), ("?after_id=3", [], False),
-    ("?before_id=2", ["1"], False), ("?before_id=1", [], False), ("?after_id=0", ["1", "2", "3"], False),
-    ("?after_id=&before_id=&limit=", ["3", "2", "1"], False), ("?after_id=1&limit=1&colour=red", ["2"], True),
-    ("?before_id=9223372036854775807&limit=1", ["3"], True),
-])
+@pytest.mark.parametrize(
+    "query, expected, more",
+    [
+        ("", ["3", "2", "1"], False),
+        ("?limit=2", ["3", "2"], True),
+        ("?after_id=2", ["3"], False),
+        ("?after_id=3", [], False),
+        ("?before_id=2", ["1"], False),
+        ("?before_id=1", [], False),
+        ("?after_id=0", ["1", "2", "3"], False),
+        ("?after_id=&before_id=&limit=", ["3", "2", "1"], False),
+        ("?after_id=1&limit=1&colour=red", ["2"], True),
+        ("?before_id=9223372036854775807&limit=1", ["3"], True),
+    ],
+)
 def test_windows(worked, query, expected, more):
     page = worked.get(f"/api/mobile/channels/3/posts{query}", expect=200).data
     assert (ids(page), page["has_more"]) == (expected, more)
@@ -70,7 +79,13 @@ def test_a_poller_and_a_scroller_see_the_same_posts(node, admin):
 
 def test_a_deleted_post_stays_as_a_tombstone(node, admin):
     channel, reader = admin.channel(), Person(node)
-    post = admin.publish(channel, "Spoken too soon", attachments=[{"storageKey": "k/1", "fileName": "map.png", "mimeType": "image/png", "sizeBytes": 9, "displayOrder": 1}])
+    post = admin.publish(
+        channel,
+        "Spoken too soon",
+        attachments=[
+            {"storageKey": "k/1", "fileName": "map.png", "mimeType": "image/png", "sizeBytes": 9, "displayOrder": 1}
+        ],
+    )
     tomb = admin.drop_post(post["id"])
     assert tomb["isDeleted"] and tomb["bodyText"] is None and tomb["attachments"] == []
     assert reader.get(f"/api/mobile/posts/{post['id']}", expect=200).data == tomb
@@ -78,7 +93,9 @@ def test_a_deleted_post_stays_as_a_tombstone(node, admin):
     assert admin.drop_post(post["id"]) == tomb, "deleting again changes nothing"
     for path in (f"/api/admin/posts/{post['id']}",):
         assert admin.get(path, expect=200).data["bodyText"] == "Spoken too soon"
-    assert admin.get(f"/api/admin/channels/{channel}/posts", expect=200).data["items"][0]["bodyText"] == "Spoken too soon"
+    assert (
+        admin.get(f"/api/admin/channels/{channel}/posts", expect=200).data["items"][0]["bodyText"] == "Spoken too soon"
+    )
 
 
 def test_pins(node, admin):
@@ -97,12 +114,26 @@ def test_pins(node, admin):
     assert reader.posts(channel, "?pinned=false", expect=422).fields() == ["pinned"]
 
 
-ATTACHMENT = {"storageKey": "2031/05/tide.png", "fileName": "tide.png", "mimeType": "image/png", "sizeBytes": 1234, "displayOrder": 0}
+ATTACHMENT = {
+    "storageKey": "2031/05/tide.png",
+    "fileName": "tide.png",
+    "mimeType": "image/png",
+    "sizeBytes": 1234,
+    "displayOrder": 0,
+}
 GOOD = [
     ("text", {"type": "TEXT", "bodyText": "  Fog at dawn\r\nand later  "}, {"bodyText": "Fog at dawn\nand later"}),
     ("longest text", {"type": "TEXT", "bodyText": "\U0001F6A2" * 20000}, {}),
-    ("link", {"type": "LINK", "linkUrl": "https://example.net/tides?day=4"}, {"linkUrl": "https://example.net/tides?day=4"}),
-    ("chart", {"type": "CHART", "chartPayloadJson": {"points": [[1, 2.5], [2, None]], "näme": "ü"}}, {"chartPayloadJson": {"points": [[1, 2.5], [2, None]], "näme": "ü"}}),
+    (
+        "link",
+        {"type": "LINK", "linkUrl": "https://example.net/tides?day=4"},
+        {"linkUrl": "https://example.net/tides?day=4"},
+    ),
+    (
+        "chart",
+        {"type": "CHART", "chartPayloadJson": {"points": [[1, 2.5], [2, None]], "näme": "ü"}},
+        {"chartPayloadJson": {"points": [[1, 2.5], [2, None]], "näme": "ü"}},
+    ),
     ("media", {"type": "MEDIA", "attachments": [ATTACHMENT]}, {}),
 ]
 
@@ -124,20 +155,33 @@ def test_posts_of_every_type(node, admin, body, shown):
 def test_publication_time_is_kept_and_never_in_the_future(admin):
     channel = admin.channel()
     assert admin.publish(channel, publishedAt="2001-02-03T04:05:06.789Z")["publishedAt"] == "2001-02-03T04:05:06.789Z"
-    answer = admin.post(f"/api/admin/channels/{channel}/posts", {"type": "TEXT", "bodyText": "x", "publishedAt": time_text(60)}, expect=422)
+    answer = admin.post(
+        f"/api/admin/channels/{channel}/posts",
+        {"type": "TEXT", "bodyText": "x", "publishedAt": time_text(60)},
+        expect=422,
+    )
     assert answer.fields() == ["publishedAt"]
 
 
 BAD = [
-    ("no type", {"bodyText": "x"}, "type"), ("unknown type", {"type": "POLL", "bodyText": "x"}, "type"),
-    ("text without text", {"type": "TEXT"}, "bodyText"), ("empty text", {"type": "TEXT", "bodyText": " \n\t "}, "bodyText"),
-    ("long text", {"type": "TEXT", "bodyText": "x" * 20001}, "bodyText"), ("text is a number", {"type": "TEXT", "bodyText": 5}, "bodyText"),
-    ("control character", {"type": "TEXT", "bodyText": "a\u0007b"}, "bodyText"), ("NUL", {"type": "TEXT", "bodyText": "a\u0000b"}, "bodyText"),
-    ("link without url", {"type": "LINK"}, "linkUrl"), ("link to a script", {"type": "LINK", "linkUrl": "javascript:alert(1)"}, "linkUrl"),
-    ("link of words", {"type": "LINK", "linkUrl": "not a url"}, "linkUrl"), ("long link", {"type": "LINK", "linkUrl": "https://e.net/" + "a" * 2048}, "linkUrl"),
-    ("chart without payload", {"type": "CHART"}, "chartPayloadJson"), ("chart is a list", {"type": "CHART", "chartPayloadJson": []}, "chartPayloadJson"),
-    ("chart is text", {"type": "CHART", "chartPayloadJson": "{}"}, "chartPayloadJson"), ("big chart", {"type": "CHART", "chartPayloadJson": {"a": "x" * 66000}}, "chartPayloadJson"),
-    ("media without attachment", {"type": "MEDIA"}, "attachments"), ("media with none", {"type": "MEDIA", "attachments": []}, "attachments"),
+    ("no type", {"bodyText": "x"}, "type"),
+    ("unknown type", {"type": "POLL", "bodyText": "x"}, "type"),
+    ("text without text", {"type": "TEXT"}, "bodyText"),
+    ("empty text", {"type": "TEXT", "bodyText": " \n\t "}, "bodyText"),
+    ("long text", {"type": "TEXT", "bodyText": "x" * 20001}, "bodyText"),
+    ("text is a number", {"type": "TEXT", "bodyText": 5}, "bodyText"),
+    ("control character", {"type": "TEXT", "bodyText": "a\u0007b"}, "bodyText"),
+    ("NUL", {"type": "TEXT", "bodyText": "a\u0000b"}, "bodyText"),
+    ("link without url", {"type": "LINK"}, "linkUrl"),
+    ("link to a script", {"type": "LINK", "linkUrl": "javascript:alert(1)"}, "linkUrl"),
+    ("link of words", {"type": "LINK", "linkUrl": "not a url"}, "linkUrl"),
+    ("long link", {"type": "LINK", "linkUrl": "https://e.net/" + "a" * 2048}, "linkUrl"),
+    ("chart without payload", {"type": "CHART"}, "chartPayloadJson"),
+    ("chart is a list", {"type": "CHART", "chartPayloadJson": []}, "chartPayloadJson"),
+    ("chart is text", {"type": "CHART", "chartPayloadJson": "{}"}, "chartPayloadJson"),
+    ("big chart", {"type": "CHART", "chartPayloadJson": {"a": "x" * 66000}}, "chartPayloadJson"),
+    ("media without attachment", {"type": "MEDIA"}, "attachments"),
+    ("media with none", {"type": "MEDIA", "attachments": []}, "attachments"),
     ("eleven attachments", {"type": "MEDIA", "attachments": [ATTACHMENT] * 11}, "attachments"),
     ("attachment without key", {"type": "MEDIA", "attachments": [{"fileName": "a"}]}, "attachments"),
     ("negative size", {"type": "MEDIA", "attachments": [{**ATTACHMENT, "sizeBytes": -1}]}, "attachments"),

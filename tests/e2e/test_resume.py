@@ -8,7 +8,7 @@ from support.parallel import Background
 from support.world import Person
 from support.ws import RawSocket
 
-SEED = int(os.environ.get("BELFRY_E2E_SEED", "0")) or random.SystemRandom().randrange(1, 10 ** 9)
+SEED = int(os.environ.get("BELFRY_E2E_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 
 
 def test_what_was_missed_on_another_node_comes_by_sync(pair, admin):
@@ -174,7 +174,7 @@ def test_a_slow_reader_that_loses_access_gets_room_left_and_no_refill(pair, admi
             if frame["event"] == "communication:room_left":
                 break
             got.append(frame["data"]["data"]["id"])
-        assert got == made[:len(got)] and late not in got
+        assert got == made[: len(got)] and late not in got
         slow.text({"id": 2, "event": "ping"})
         assert slow.json() == {"id": 2, "event": "ping", "ok": True}
 
@@ -186,7 +186,11 @@ def test_a_killed_node_costs_its_readers_nothing_but_a_reconnect(pair, admin, st
     sock.join_posts(channel)
     admin.publish(channel, "one")
     last = sock.next("channel_post.created")["data"]["eventId"]
-    written = Person(third, role="ADMIN").post(f"/api/admin/channels/{channel}/posts", {"type": "TEXT", "bodyText": "two"}, expect=201).data["id"]
+    written = (
+        Person(third, role="ADMIN")
+        .post(f"/api/admin/channels/{channel}/posts", {"type": "TEXT", "bodyText": "two"}, expect=201)
+        .data["id"]
+    )
     third.kill()
     third.gone = True
     sock.closed()

@@ -19,7 +19,11 @@ def test_join_replies_with_the_head_and_events_follow_without_a_hole(pair, admin
     with Person(pair[0]).socket() as near, Person(pair[1]).socket() as far:
         for sock in (near, far):
             joined = sock.join_posts(channel)
-            assert joined == {"room": f"communication:channel:{channel}:posts", "channelId": channel, "lastEventId": None}
+            assert joined == {
+                "room": f"communication:channel:{channel}:posts",
+                "channelId": channel,
+                "lastEventId": None,
+            }
         made = [admin.publish(channel, f"Note {number}") for number in range(5)]
         previous, seen = None, []
         for index, post in enumerate(made):
@@ -49,25 +53,57 @@ def test_every_kind_of_event_and_its_fields(pair, admin):
         sock.next("channel_post.created")
         changed = admin.change_post(post["id"], bodyText="Two")
         actor = {"type": "ADMIN", "id": admin.id}
-        assert sock.next("channel_post.updated")["data"]["data"] == {"actor": actor, "id": post["id"], "channelId": channel, "bodyText": "Two", "updatedAt": changed["updatedAt"]}
+        assert sock.next("channel_post.updated")["data"]["data"] == {
+            "actor": actor,
+            "id": post["id"],
+            "channelId": channel,
+            "bodyText": "Two",
+            "updatedAt": changed["updatedAt"],
+        }
         pinned = admin.pin(post["id"])
-        assert sock.next("channel_post.pinned")["data"]["data"] == {"actor": actor, "id": post["id"], "channelId": channel, "isPinned": True, "pinnedAt": pinned["pinnedAt"]}
+        assert sock.next("channel_post.pinned")["data"]["data"] == {
+            "actor": actor,
+            "id": post["id"],
+            "channelId": channel,
+            "isPinned": True,
+            "pinnedAt": pinned["pinnedAt"],
+        }
         admin.pin(post["id"], on=False)
         frame = sock.next("channel_post.pinned")["data"]["data"]
         assert frame["isPinned"] is False and frame["pinnedAt"] is None
         tomb = admin.drop_post(post["id"])
-        assert sock.next("channel_post.deleted")["data"]["data"] == {"actor": actor, "id": post["id"], "channelId": channel, "isDeleted": True, "deletedAt": tomb["deletedAt"]}
+        assert sock.next("channel_post.deleted")["data"]["data"] == {
+            "actor": actor,
+            "id": post["id"],
+            "channelId": channel,
+            "isDeleted": True,
+            "deletedAt": tomb["deletedAt"],
+        }
         message = writer.says(channel, "Ahoy", clientMessageId="tmp-9").data
         data = dict(sock.next("discussion_message.created")["data"]["data"])
         assert data.pop("actor") == {"type": "USER", "id": writer.id} and data.pop("channelId") == channel
         assert data == message and data["author"]["username"] == "mira" and data["clientMessageId"] == "tmp-9"
         edited = writer.patch(f"/api/mobile/discussion-messages/{message['id']}", {"body": "Ahoy!"}, expect=200).data
         data = sock.next("discussion_message.updated")["data"]["data"]
-        assert data == {"actor": {"type": "USER", "id": writer.id}, "id": message["id"], "channelId": channel, "discussionId": room["discussionId"],
-                        "body": "Ahoy!", "editedAt": edited["editedAt"], "updatedAt": edited["updatedAt"]}
+        assert data == {
+            "actor": {"type": "USER", "id": writer.id},
+            "id": message["id"],
+            "channelId": channel,
+            "discussionId": room["discussionId"],
+            "body": "Ahoy!",
+            "editedAt": edited["editedAt"],
+            "updatedAt": edited["updatedAt"],
+        }
         tomb = admin.drop_message(message["id"])
         data = sock.next("discussion_message.deleted")["data"]["data"]
-        assert data == {"actor": actor, "id": message["id"], "channelId": channel, "discussionId": room["discussionId"], "isDeleted": True, "deletedAt": tomb["deletedAt"]}
+        assert data == {
+            "actor": actor,
+            "id": message["id"],
+            "channelId": channel,
+            "discussionId": room["discussionId"],
+            "isDeleted": True,
+            "deletedAt": tomb["deletedAt"],
+        }
         back = admin.restore(message["id"])
         data = dict(sock.next("discussion_message.restored")["data"]["data"])
         assert data.pop("actor") == actor and data.pop("channelId") == channel and data == back
@@ -96,7 +132,10 @@ def test_writes_that_change_nothing_emit_nothing(node, admin):
         while [len(found) for found in kinds.values()] != [3, 4]:
             kind = sock.next()["event"].split(".")
             kinds[kind[1]].append(kind[2])
-        assert kinds == {"channel_post": ["created", "deleted", "created"], "discussion_message": ["created", "deleted", "restored", "created"]}
+        assert kinds == {
+            "channel_post": ["created", "deleted", "created"],
+            "discussion_message": ["created", "deleted", "restored", "created"],
+        }
         assert sock.pending() == []
 
 
@@ -104,8 +143,12 @@ def test_leaving(node, admin):
     channel = admin.channel(discussion={})
     with Person(node).socket() as sock, Person(node).socket() as witness:
         witness.join_posts(channel)
-        assert sock.ok(C + "leave_channel_posts", {"channelId": channel}) == {"room": f"communication:channel:{channel}:posts"}
-        assert sock.ok(C + "leave_discussion", {"discussionId": 424242}) == {"room": "communication:discussion:424242:messages"}
+        assert sock.ok(C + "leave_channel_posts", {"channelId": channel}) == {
+            "room": f"communication:channel:{channel}:posts"
+        }
+        assert sock.ok(C + "leave_discussion", {"discussionId": 424242}) == {
+            "room": "communication:discussion:424242:messages"
+        }
         sock.join_posts(channel)
         room = sock.join_discussion(channel)
         sock.ok(C + "leave_channel_posts", {"channelId": channel})
@@ -120,7 +163,11 @@ def test_replies_come_in_order_and_echo_their_ids_as_they_were(node, admin):
     channel = admin.channel(discussion={})
     with Person(node).socket() as sock:
         ids = [1, "one", 0, -7, "", "1", 9007199254740991, None, 2]
-        commands = [(C + "join_channel_posts", {"channelId": channel}), (C + "sync_discussion", {"channelId": channel}), ("ping", None)]
+        commands = [
+            (C + "join_channel_posts", {"channelId": channel}),
+            (C + "sync_discussion", {"channelId": channel}),
+            ("ping", None),
+        ]
         for index, frame_id in enumerate(ids):
             event, data = commands[index % 3]
             frame = {"event": event}
@@ -131,7 +178,11 @@ def test_replies_come_in_order_and_echo_their_ids_as_they_were(node, admin):
             sock.send(frame)
         for index, frame_id in enumerate(ids):
             reply = sock.reply()
-            assert reply.get("id") == frame_id and type(reply.get("id")) is type(frame_id) and reply["event"] == commands[index % 3][0], (index, reply)
+            assert (
+                reply.get("id") == frame_id
+                and type(reply.get("id")) is type(frame_id)
+                and reply["event"] == commands[index % 3][0]
+            ), (index, reply)
 
 
 def test_unknown_fields_in_data_are_ignored_and_replies_carry_no_id_without_one(node, admin):
@@ -146,7 +197,9 @@ def test_unknown_fields_in_data_are_ignored_and_replies_carry_no_id_without_one(
 def test_rooms_are_authorised_as_rest_is(node, admin, event):
     gated, key = admin.gated(discussion={})
     plain, draft = admin.channel(), admin.channel(status="DRAFT", discussion={})
-    disabled, featured = admin.channel(discussion={"isEnabled": False}), admin.channel(discussion={"requiredFeatureKey": "deck.pass"})
+    disabled, featured = admin.channel(discussion={"isEnabled": False}), admin.channel(
+        discussion={"requiredFeatureKey": "deck.pass"}
+    )
     banned = admin.channel(discussion={})
     person, talk = Person(node), "discussion" in event
     admin.ban(banned, person)
@@ -187,10 +240,13 @@ def test_sync_from_every_id_gives_exactly_what_follows(pair, admin):
         everything = sock.sync_posts(channel)
         events = everything["events"]
         assert len(events) == 6 and not everything["hasMore"] and not everything["gap"]
-        assert everything["lastEventId"] == events[-1]["eventId"] and everything["room"] == f"communication:channel:{channel}:posts"
+        assert (
+            everything["lastEventId"] == events[-1]["eventId"]
+            and everything["room"] == f"communication:channel:{channel}:posts"
+        )
         for index, event in enumerate(events):
             tail = sock.sync_posts(channel, event["eventId"])
-            assert tail["events"] == events[index + 1:] and tail["lastEventId"] == events[-1]["eventId"]
+            assert tail["events"] == events[index + 1 :] and tail["lastEventId"] == events[-1]["eventId"]
         collected, since, pages = [], None, 0
         while True:
             page = sock.sync_posts(channel, since, limit=2)
@@ -207,7 +263,13 @@ def test_sync_from_every_id_gives_exactly_what_follows(pair, admin):
 def test_an_empty_room_has_no_events_and_no_gap(node, admin):
     channel = admin.channel()
     with Person(node).socket() as sock:
-        assert sock.sync_posts(channel) == {"room": f"communication:channel:{channel}:posts", "events": [], "lastEventId": None, "hasMore": False, "gap": False}
+        assert sock.sync_posts(channel) == {
+            "room": f"communication:channel:{channel}:posts",
+            "events": [],
+            "lastEventId": None,
+            "hasMore": False,
+            "gap": False,
+        }
         gap = sock.sync_posts(channel, "0196b2c0-7a10-7cc1-8f00-5a5a5a5a5a5a")
         assert gap["gap"] and gap["gapReason"] == "UNKNOWN_EVENT" and gap["lastEventId"] is None
 
@@ -220,13 +282,40 @@ def test_an_id_that_is_not_of_this_room_is_a_gap(node, admin):
     with Person(node).socket() as sock:
         head, foreign = sock.join_posts(one)["lastEventId"], sock.join_posts(two)["lastEventId"]
         talk = sock.join_discussion(one)["lastEventId"]
-        for unknown in (foreign, talk, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", new_id()):
+        for unknown in (
+            foreign,
+            talk,
+            "00000000-0000-0000-0000-000000000000",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+            new_id(),
+        ):
             gap = sock.sync_posts(one, unknown)
-            assert (gap["gap"], gap["gapReason"], gap["events"], gap["hasMore"], gap["lastEventId"]) == (True, "UNKNOWN_EVENT", [], False, head), unknown
+            assert (gap["gap"], gap["gapReason"], gap["events"], gap["hasMore"], gap["lastEventId"]) == (
+                True,
+                "UNKNOWN_EVENT",
+                [],
+                False,
+                head,
+            ), unknown
 
 
-@pytest.mark.parametrize("data", [{"limit": 0}, {"limit": 501}, {"limit": -1}, {"limit": 1.5}, {"limit": "5"}, {"limit": None}, {"limit": 2 ** 63}, {"sinceEventId": "last"},
-                                  {"sinceEventId": 5}, {"sinceEventId": ""}, {"sinceEventId": "0196b2c07a107cc18f005a5a5a5a5a5a!"}], ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"limit": 0},
+        {"limit": 501},
+        {"limit": -1},
+        {"limit": 1.5},
+        {"limit": "5"},
+        {"limit": None},
+        {"limit": 2**63},
+        {"sinceEventId": "last"},
+        {"sinceEventId": 5},
+        {"sinceEventId": ""},
+        {"sinceEventId": "0196b2c07a107cc18f005a5a5a5a5a5a!"},
+    ],
+    ids=str,
+)
 def test_sync_refuses_bad_values(node, shared, data):
     with Person(node).socket() as sock:
         for event in ("sync_channel_posts", "sync_discussion"):
@@ -255,7 +344,19 @@ def test_a_long_room_ends_a_reply_at_a_mebibyte(node, admin):
 
 def test_replay_shows_nothing_of_what_was_deleted_and_a_restore_brings_it_back(pair, admin):
     channel, writer = admin.channel(discussion={}), Person(pair[0])
-    post = admin.publish(channel, "secret post", attachments=[{"storageKey": "secret/key", "fileName": "secret.png", "mimeType": "image/png", "sizeBytes": 1, "displayOrder": 0}])["id"]
+    post = admin.publish(
+        channel,
+        "secret post",
+        attachments=[
+            {
+                "storageKey": "secret/key",
+                "fileName": "secret.png",
+                "mimeType": "image/png",
+                "sizeBytes": 1,
+                "displayOrder": 0,
+            }
+        ],
+    )["id"]
     admin.change_post(post, bodyText="secret change")
     admin.pin(post)
     message = writer.says(channel, "secret message").data["id"]
@@ -268,11 +369,18 @@ def test_replay_shows_nothing_of_what_was_deleted_and_a_restore_brings_it_back(p
         assert "secret" not in json.dumps(masked)
         assert [event["eventId"] for event in masked[:3]] == [event["eventId"] for event in posts]
         assert [event["eventType"].split(".")[-1] for event in masked] == ["created", "updated", "pinned", "deleted"]
-        assert masked[0]["data"]["isDeleted"] and masked[0]["data"]["attachments"] == [] and masked[0]["data"]["bodyText"] is None
+        assert (
+            masked[0]["data"]["isDeleted"]
+            and masked[0]["data"]["attachments"] == []
+            and masked[0]["data"]["bodyText"] is None
+        )
         assert masked[1]["data"]["isDeleted"] and masked[1]["data"]["bodyText"] is None
         assert masked[2] == posts[2]
         hidden = sock.sync_discussion(channel)["events"]
-        assert "secret" not in json.dumps(hidden) and [event["data"].get("body") for event in hidden[:2]] == [None, None]
+        assert "secret" not in json.dumps(hidden) and [event["data"].get("body") for event in hidden[:2]] == [
+            None,
+            None,
+        ]
         assert [event["data"]["isDeleted"] for event in hidden] == [True, True, True]
         admin.restore(message)
         back = sock.sync_discussion(channel)["events"]
@@ -299,7 +407,12 @@ def test_events_older_than_retention_are_a_gap_and_a_quiet_room_is_none(start, f
         assert not head["gap"] and head["events"] == [] and head["lastEventId"] == still[-1]["eventId"]
         assert sock.join_posts(quiet)["lastEventId"] == still[-1]["eventId"]
         gone = sock.sync_posts(quiet, still[0]["eventId"])
-        assert gone["gap"] and gone["gapReason"] == "EXPIRED" and gone["events"] == [] and gone["lastEventId"] == still[-1]["eventId"]
+        assert (
+            gone["gap"]
+            and gone["gapReason"] == "EXPIRED"
+            and gone["events"] == []
+            and gone["lastEventId"] == still[-1]["eventId"]
+        )
         admin.publish(busy, "new")
         fresh_event = sock.sync_posts(busy, old[-1]["eventId"])
         assert not fresh_event["gap"] and len(fresh_event["events"]) == 1

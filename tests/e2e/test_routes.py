@@ -21,9 +21,26 @@ def test_version_and_help_are_on_stdout():
 
 
 def test_an_unknown_flag_or_a_bad_setting_stops_the_start_and_is_named():
-    for arguments, settings, word in ((["serve", "--colour", "red"], {}, "colour"), (["serve"], {"BELFRY_JWT_SECRET": "short"}, "BELFRY_JWT_SECRET"),
-                                      (["serve"], {"BELFRY_EVENT_RETENTION": "soon"}, "EVENT_RETENTION"), (["serve"], {"BELFRY_LISTEN": "nowhere"}, "LISTEN")):
-        done = run(*arguments, settings={"BELFRY_JWT_SECRET": "x" * 40, "BELFRY_DATABASE_URL": "host=/nonexistent", "BELFRY_LISTEN": "127.0.0.1:0", **settings}, timeout=15)
+    for arguments, settings, word in (
+        (["serve", "--colour", "red"], {}, "colour"),
+        (["serve"], {"BELFRY_JWT_SECRET": "short"}, "BELFRY_JWT_SECRET"),
+        (["serve"], {"BELFRY_EVENT_RETENTION": "soon"}, "EVENT_RETENTION"),
+        (["serve"], {"BELFRY_LISTEN": "nowhere"}, "LISTEN"),
+    ):
+        done = run(
+            *arguments,
+            settings={
+                "BELFRY_JWT_SECRET": "x" * 40,
+                "BELFRY_DATABASE_URL": "host=/nonexistent",
+                "BELFRY_LISTEN": "127.0.0.1:0",
+                **settings,
+            },
+            timeout=15,
+        )
         assert done.returncode != 0
-        assert word.lower().replace("_", "-") in (done.stderr + done.stdout).lower().replace("_", "-"), (arguments, settings, done.stderr)
+        assert word.lower().replace("_", "-") in (done.stderr + done.stdout).lower().replace("_", "-"), (
+            arguments,
+            settings,
+            done.stderr,
+        )
         assert "short" not in done.stderr or word != "BELFRY_JWT_SECRET" or "shorter" in done.stderr

@@ -29,9 +29,14 @@ def test_a_header_token_lets_in(node, admin):
 def test_without_a_token_every_event_is_unauthorized_until_authenticate(node, admin):
     channel, person = admin.channel(discussion={}), Person(node)
     with Socket(node.port) as sock:
-        for event, data in ((JOIN, {"channelId": channel}), ("communication:leave_channel_posts", {"channelId": channel}),
-                            ("communication:join_discussion", {"channelId": channel}), ("communication:leave_discussion", {"discussionId": 1}),
-                            (SYNC, {"channelId": channel}), ("communication:sync_discussion", {"channelId": channel})):
+        for event, data in (
+            (JOIN, {"channelId": channel}),
+            ("communication:leave_channel_posts", {"channelId": channel}),
+            ("communication:join_discussion", {"channelId": channel}),
+            ("communication:leave_discussion", {"discussionId": 1}),
+            (SYNC, {"channelId": channel}),
+            ("communication:sync_discussion", {"channelId": channel}),
+        ):
             sock.fails(event, data, "UNAUTHORIZED")
         sock.ok("ping")
         reply = sock.authenticate(person.token)
@@ -96,9 +101,12 @@ def test_a_token_in_the_query_is_refused_wherever_it_stands(node):
 
 def test_the_refusal_is_a_problem_with_a_reason(node):
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    for header, query, reason in ((f"Authorization: Bearer {token(new_id(), lifetime=-60)}\r\n", "", "TOKEN_EXPIRED"),
-                                  ("Authorization: Bearer nonsense\r\n", "", "TOKEN_INVALID"), ("Authorization: Basic eHg6eHg=\r\n", "", "TOKEN_INVALID"),
-                                  ("", "?ticket=forged", "TOKEN_INVALID")):
+    for header, query, reason in (
+        (f"Authorization: Bearer {token(new_id(), lifetime=-60)}\r\n", "", "TOKEN_EXPIRED"),
+        ("Authorization: Bearer nonsense\r\n", "", "TOKEN_INVALID"),
+        ("Authorization: Basic eHg6eHg=\r\n", "", "TOKEN_INVALID"),
+        ("", "?ticket=forged", "TOKEN_INVALID"),
+    ):
         with RawConnection(node.port) as raw:
             raw.send(f"GET /ws{query} HTTP/1.1\r\nHost: x\r\n{key}{header}\r\n".encode())
             answer = raw.answer()
@@ -113,18 +121,34 @@ def bad_tokens():
     return {
         "alg none": b64('{"alg":"none","typ":"JWT"}') + "." + body + ".",
         "alg none with a signature": b64('{"alg":"none"}') + "." + body + "." + signature,
-        "other alg": sign(claims, header={"alg": "RS256", "typ": "JWT"}), "alg HS512": sign(claims, header={"alg": "HS512"}),
-        "alg in lower case": sign(claims, header={"alg": "hs256"}), "no alg": sign(claims, header={"typ": "JWT"}),
-        "alg is a number": sign(claims, header={"alg": 5}), "critical extension": sign(claims, header={"alg": "HS256", "crit": ["x"], "x": 1}),
+        "other alg": sign(claims, header={"alg": "RS256", "typ": "JWT"}),
+        "alg HS512": sign(claims, header={"alg": "HS512"}),
+        "alg in lower case": sign(claims, header={"alg": "hs256"}),
+        "no alg": sign(claims, header={"typ": "JWT"}),
+        "alg is a number": sign(claims, header={"alg": 5}),
+        "critical extension": sign(claims, header={"alg": "HS256", "crit": ["x"], "x": 1}),
         "other secret": sign(claims, secret="another secret of more than thirty-two bytes"),
         "changed body": head + "." + b64('{"sub":"%s","exp":%d,"role":"ADMIN"}' % (user, now + 600)) + "." + signature,
-        "short signature": head + "." + body + "." + signature[:-4], "no signature": head + "." + body + ".",
-        "two parts": head + "." + body, "four parts": good + ".x", "padding": good + "=", "garbage": "garbage", "dots": "..",
-        "header is no JSON": b64("{{{") + "." + body + "." + signature, "header is a list": sign(claims, header=["HS256"]),
-        "claims are a list": sign([1]), "no sub": sign({"exp": now + 600}), "sub is a number": sign({"sub": 5, "exp": now + 600}),
-        "sub is no UUID": sign({"sub": "mira", "exp": now + 600}), "no exp": sign({"sub": user}), "exp is text": sign({"sub": user, "exp": "tomorrow"}),
-        "exp is null": sign({"sub": user, "exp": None}), "role is unknown": sign({**claims, "role": "ROOT"}), "role is a number": sign({**claims, "role": 1}),
-        "not yet": sign({**claims, "nbf": now + 300}), "nbf is text": sign({**claims, "nbf": "now"}),
+        "short signature": head + "." + body + "." + signature[:-4],
+        "no signature": head + "." + body + ".",
+        "two parts": head + "." + body,
+        "four parts": good + ".x",
+        "padding": good + "=",
+        "garbage": "garbage",
+        "dots": "..",
+        "header is no JSON": b64("{{{") + "." + body + "." + signature,
+        "header is a list": sign(claims, header=["HS256"]),
+        "claims are a list": sign([1]),
+        "no sub": sign({"exp": now + 600}),
+        "sub is a number": sign({"sub": 5, "exp": now + 600}),
+        "sub is no UUID": sign({"sub": "mira", "exp": now + 600}),
+        "no exp": sign({"sub": user}),
+        "exp is text": sign({"sub": user, "exp": "tomorrow"}),
+        "exp is null": sign({"sub": user, "exp": None}),
+        "role is unknown": sign({**claims, "role": "ROOT"}),
+        "role is a number": sign({**claims, "role": 1}),
+        "not yet": sign({**claims, "nbf": now + 300}),
+        "nbf is text": sign({**claims, "nbf": "now"}),
     }
 
 
@@ -140,7 +164,9 @@ def test_bad_tokens_over_http_header_and_frame(node, name):
         assert not error["ok"] and error["error"]["code"] == "UNAUTHORIZED", error
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "bearerish x", "Basic eHg6eHg=", "Bearer a b", "Bearer \xe4"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "bearerish x", "Basic eHg6eHg=", "Bearer a b", "Bearer \xe4"]
+)
 def test_a_bad_authorization_header_is_401_even_where_login_is_optional(node, header):
     with node.client() as client:
         answer = client.get("/api/mobile/channels", headers={"Authorization": header.encode("latin-1")}, expect=401)
@@ -163,8 +189,16 @@ def test_issuer_and_audience_are_checked_when_configured(start):
     node = start(BELFRY_JWT_ISSUER="https://id.example.net", BELFRY_JWT_AUDIENCE="belfry")
     right = {"iss": "https://id.example.net", "aud": "belfry"}
     with node.client() as client:
-        for claims, status in ((right, 200), ({**right, "aud": ["other", "belfry"]}, 200), ({**right, "iss": "https://evil.example"}, 401),
-                               ({**right, "aud": "other"}, 401), ({**right, "aud": ["other"]}, 401), ({"iss": right["iss"]}, 401), ({"aud": "belfry"}, 401), ({}, 401)):
+        for claims, status in (
+            (right, 200),
+            ({**right, "aud": ["other", "belfry"]}, 200),
+            ({**right, "iss": "https://evil.example"}, 401),
+            ({**right, "aud": "other"}, 401),
+            ({**right, "aud": ["other"]}, 401),
+            ({"iss": right["iss"]}, 401),
+            ({"aud": "belfry"}, 401),
+            ({}, 401),
+        ):
             answer = client.get("/api/mobile/channels", token=token(new_id(), **claims))
             assert answer.status == status, (claims, answer)
 
@@ -214,8 +248,10 @@ def test_a_ticket_connection_ends_with_the_token_that_asked_for_it(node):
 
 def test_an_offered_subprotocol_and_compression_are_ignored(node, admin):
     with RawConnection(node.port) as raw:
-        raw.send(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, v2\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+        raw.send(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, v2\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        )
         answer = raw.answer()
         assert answer.status == 101 and answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         assert "sec-websocket-protocol" not in answer.headers and "sec-websocket-extensions" not in answer.headers

@@ -10,7 +10,9 @@ from support import record
 @pytest.fixture(scope="module")
 def total():
     merged = record.merged(os.environ.get("BELFRY_E2E_COVERAGE"))
-    assert merged["operations"], "nothing was recorded: run the other files first (BELFRY_E2E_COVERAGE names the folder)"
+    assert merged[
+        "operations"
+    ], "nothing was recorded: run the other files first (BELFRY_E2E_COVERAGE names the folder)"
     return merged
 
 
@@ -36,7 +38,11 @@ def test_every_reason_was_seen(total):
 
 def test_every_end_of_a_subscription_gap_and_close_code_was_seen(total):
     # SERVICE_UNAVAILABLE takes five silent minutes of an entitlement provider: too long for here.
-    left = set(record.ASYNCAPI["components"]["messages"]["RoomLeft"]["payload"]["properties"]["data"]["properties"]["reason"]["enum"])
+    left = set(
+        record.ASYNCAPI["components"]["messages"]["RoomLeft"]["payload"]["properties"]["data"]["properties"]["reason"][
+            "enum"
+        ]
+    )
     assert left - {"SERVICE_UNAVAILABLE"} - set(total["left"]) == set()
     assert set(total["gaps"]) == {"UNKNOWN_EVENT", "EXPIRED"}
     assert {"1003", "1009", "1012", "4001", "4029", "4400"} - set(total["close"]) == set()

@@ -23,14 +23,25 @@ def binary():
 
 
 def _environment(settings):
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+        if name in os.environ
+    }
     return {**kept, **settings}
 
 
 def run(*arguments, settings=None, timeout=60):
     """One command to its end."""
-    return subprocess.run([binary(), *arguments], env=_environment(settings or {}), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(
+        [binary(), *arguments],
+        env=_environment(settings or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
 
 
 def migrate(url):
@@ -47,14 +58,29 @@ def new_database(cluster, migrated=True):
 
 class Node:
     def __init__(self, url, **settings):
-        self.settings = {"BELFRY_LISTEN": "127.0.0.1:0", "BELFRY_DATABASE_URL": url, "BELFRY_JWT_SECRET": SECRET,
-                         "BELFRY_LOG_FORMAT": "json", "BELFRY_LOG_LEVEL": "info", **settings}
+        self.settings = {
+            "BELFRY_LISTEN": "127.0.0.1:0",
+            "BELFRY_DATABASE_URL": url,
+            "BELFRY_JWT_SECRET": SECRET,
+            "BELFRY_LOG_FORMAT": "json",
+            "BELFRY_LOG_LEVEL": "info",
+            **settings,
+        }
         self.lines = []
         self.port = None
-        self.process = subprocess.Popen([binary(), "serve"], env=_environment(self.settings), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
-        self._readers = [threading.Thread(target=self._read, args=(pipe, target), daemon=True)
-                         for pipe, target in ((self.process.stderr, self.lines), (self.process.stdout, []))]
+        self.process = subprocess.Popen(
+            [binary(), "serve"],
+            env=_environment(self.settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(pipe, target), daemon=True)
+            for pipe, target in ((self.process.stderr, self.lines), (self.process.stdout, []))
+        ]
         for reader in self._readers:
             reader.start()
         try:
@@ -83,7 +109,9 @@ class Node:
                 continue
             if str(fields.get("port", "")).isdigit() and int(fields["port"]):
                 return int(fields["port"])
-            found = re.search(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)", line) or re.search(r"port[\"=: ]+(\d+)", line)
+            found = re.search(r"(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)", line) or re.search(
+                r"port[\"=: ]+(\d+)", line
+            )
             if found and int(found.group(1)):
                 return int(found.group(1))
         return None
@@ -114,7 +142,9 @@ class Node:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"the server did not stop within {timeout} s of SIGTERM:\n" + self.log()[-2000:]) from None
+                raise AssertionError(
+                    f"the server did not stop within {timeout} s of SIGTERM:\n" + self.log()[-2000:]
+                ) from None
         for reader in self._readers:
             reader.join(timeout=5)
         reports = [line for line in self.lines if SANITIZER.search(line)]

@@ -73,6 +73,7 @@ def _check(document, key, schema, value, what):
 
 # HTTP -------------------------------------------------------------------------------------------
 
+
 def _compile():
     routes = []
     for template, methods in OPENAPI["paths"].items():
@@ -83,13 +84,23 @@ def _compile():
 
 _ROUTES = _compile()
 # Answers that any route, or no route at all, can give.
-_EVERYWHERE = {400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed", 408: "RequestTimeout", 413: "PayloadTooLarge",
-               414: "RequestLineTooLong", 431: "HeadersTooLarge"}
+_EVERYWHERE = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    408: "RequestTimeout",
+    413: "PayloadTooLarge",
+    414: "RequestLineTooLong",
+    431: "HeadersTooLarge",
+}
 
 
 def operations():
-    return {operation["operationId"]: (method.upper(), template)
-            for template, methods in OPENAPI["paths"].items() for method, operation in methods.items()}
+    return {
+        operation["operationId"]: (method.upper(), template)
+        for template, methods in OPENAPI["paths"].items()
+        for method, operation in methods.items()
+    }
 
 
 def _find(method, path):
@@ -130,7 +141,9 @@ def problem_only(answer):
     """An answer to a request that never became one."""
     name = {**_EVERYWHERE, 401: "Unauthorized", 426: "UpgradeRequired", 503: "Unavailable"}.get(answer.status)
     if name:
-        _check_response((name, answer.status), OPENAPI["components"]["responses"][name], answer, f"raw -> {answer.status}")
+        _check_response(
+            (name, answer.status), OPENAPI["components"]["responses"][name], answer, f"raw -> {answer.status}"
+        )
 
 
 def _check_response(key, response, answer, what):
@@ -171,6 +184,7 @@ def _check_accepted(name, operation, sent_body, what):
 
 
 # Frames -----------------------------------------------------------------------------------------
+
 
 def _index(action):
     found = {}
@@ -228,6 +242,7 @@ def closed(code):
 
 
 # Coverage ---------------------------------------------------------------------------------------
+
 
 def save(folder, name):
     os.makedirs(folder, exist_ok=True)

@@ -80,7 +80,9 @@ class Admin(Person):
         return self.put(f"/api/admin/channels/{channel}/discussion", fields, expect=expect).body.get("data")
 
     def publish(self, channel, text="Low tide at six.", expect=201, **fields):
-        return self.post(f"/api/admin/channels/{channel}/posts", {"type": "TEXT", "bodyText": text, **fields}, expect=expect).body.get("data")
+        return self.post(
+            f"/api/admin/channels/{channel}/posts", {"type": "TEXT", "bodyText": text, **fields}, expect=expect
+        ).body.get("data")
 
     def change_post(self, post, **fields):
         return self.patch(f"/api/admin/posts/{post}", fields, expect=200).data

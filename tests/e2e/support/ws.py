@@ -39,9 +39,9 @@ class Socket:
     def __init__(self, port, token=None, query="", headers=None, subprotocols=None):
         self._ids = itertools.count(1)
         self._changed = threading.Condition()
-        self.frames = []      # every frame in order
-        self._pushed = []     # frames that are no replies, not yet taken
-        self._replies = []    # replies not yet taken
+        self.frames = []  # every frame in order
+        self._pushed = []  # frames that are no replies, not yet taken
+        self._replies = []  # replies not yet taken
         self.close_code = None
         extra = dict(headers or {})
         if token:
@@ -53,8 +53,17 @@ class Socket:
     @staticmethod
     async def _connect(uri, extra, subprotocols):
         try:
-            return await websockets.connect(uri, extra_headers=extra, max_size=None, max_queue=None, compression=None,
-                                            ping_interval=None, open_timeout=WAIT, close_timeout=2, subprotocols=subprotocols)
+            return await websockets.connect(
+                uri,
+                extra_headers=extra,
+                max_size=None,
+                max_queue=None,
+                compression=None,
+                ping_interval=None,
+                open_timeout=WAIT,
+                close_timeout=2,
+                subprotocols=subprotocols,
+            )
         except websockets.InvalidStatusCode as error:
             raise Refused(error.status_code) from None
 
@@ -102,7 +111,9 @@ class Socket:
                     return found
                 left = deadline - time.monotonic()
                 if self.close_code is not None or left <= 0:
-                    state = f"closed with {self.close_code}" if self.close_code is not None else f"not within {timeout} s"
+                    state = (
+                        f"closed with {self.close_code}" if self.close_code is not None else f"not within {timeout} s"
+                    )
                     raise AssertionError(f"{what}: {state}; last frames: {json.dumps(self.frames[-3:])[:1500]}")
                 self._changed.wait(left)
 
@@ -120,11 +131,13 @@ class Socket:
     # replies
     def reply(self, frame_id=..., timeout=WAIT):
         """The reply with this id, or the next one of any id."""
+
         def find():
             for index, frame in enumerate(self._replies):
                 if frame_id is ... or frame.get("id") == frame_id:
                     return self._replies.pop(index)
             return None
+
         return self._take(find, f"reply {frame_id}", timeout)
 
     def call(self, event, data=None, timeout=WAIT):
@@ -220,8 +233,14 @@ class RawSocket:
         self.socket.settimeout(WAIT)
         self.socket.connect(("127.0.0.1", port))
         key = base64.b64encode(os.urandom(16)).decode()
-        lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
-                 f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+        ]
         if token:
             lines.append(f"Authorization: Bearer {token}")
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -252,7 +271,7 @@ class RawSocket:
         if not masked:
             return head + payload
         mask = os.urandom(4)
-        whole = int.from_bytes((mask * (len(payload) // 4 + 1))[:len(payload)], "big") ^ int.from_bytes(payload, "big")
+        whole = int.from_bytes((mask * (len(payload) // 4 + 1))[: len(payload)], "big") ^ int.from_bytes(payload, "big")
         return head + mask + whole.to_bytes(len(payload), "big")
 
     def send(self, data):
