@@ -128,7 +128,7 @@ void housekeep(const DatabaseOptions& options, Watchdog& watchdog) {
   };
   pqxx::nontransaction transaction(connection.raw());
   // The health check says that the schema is missing; there is nothing to keep yet.
-  if (transaction.exec(kHasSchema).at(0).at(0).as<bool>() == false) return;
+  if (!transaction.exec(kHasSchema).at(0).at(0).as<bool>()) return;
   step([&] { transaction.exec(kLock); });  // given back when the connection closes, whatever happens below
   step([&] { make_missing(transaction); });
   step([&] { drop_old(transaction, options.event_retention); });

@@ -227,8 +227,8 @@ TEST(Housekeeping, DeletesWhatHasEndedAndNothingElse) {
     INSERT INTO commit_journal (xid, room_ids, seqs, written_at) VALUES ('900000', '{1}', '{1}', now() - interval '9 minutes');
     INSERT INTO ws_tickets (secret_hash, actor_type, actor_id, scope, issuer, expires_at, session_expires_at)
       SELECT s::bytea, 1, gen_random_uuid(), 0, 0, now() + e, now() FROM (VALUES ('old', interval '-1 s'), ('new', interval '30 s')) v (s, e);
-    INSERT INTO idempotency_keys (caller, path, key, hash, answer_kind, answer, created_at)
-      SELECT gen_random_uuid(), '/', k, '', 0, '{}', now() - a FROM (VALUES ('old', interval '25 h'), ('new', interval '23 h')) v (k, a);
+    INSERT INTO idempotency_keys (caller, path, key, hash, answer_kind, entity_id, answer, created_at)
+      SELECT gen_random_uuid(), '/', k, '', 0, 1, '{}', now() - a FROM (VALUES ('old', interval '25 h'), ('new', interval '23 h')) v (k, a);
   )");
   storage::housekeep(options_for(own.url()));
   EXPECT_EQ(ask(own.url(), "SELECT string_agg(xid::text, ',') FROM commit_journal"), "900000");
