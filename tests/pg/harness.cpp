@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -130,5 +131,16 @@ TestDatabase& database() {
 
 Transaction::Transaction(const std::string& url)
     : connection_(url), work_(connection_.raw()), session_(connection_, work_) {}
+
+void wait_until_blocked(const std::string& url) {
+  pqxx::connection connection(url);
+  pqxx::nontransaction work(connection);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  while (work.exec("SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                   "WHERE NOT granted AND locktype = 'transactionid' AND datname = current_database()")
+             .empty()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("no transaction waits for another");
+  }
+}
 
 }  // namespace belfry::pgtest

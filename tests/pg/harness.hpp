@@ -46,4 +46,8 @@ class Transaction {
   storage::Session session_;
 };
 
+/// Returns when a transaction of that database waits for another one; throws after ten seconds. The condition on which
+/// tests of races go on, instead of sleeping.
+void wait_until_blocked(const std::string& url = database().url());
+
 }  // namespace belfry::pgtest

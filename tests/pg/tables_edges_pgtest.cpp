@@ -211,10 +211,7 @@ bool store_behind(const domain::IdempotencyKey& key, End end) {
       stored = tables.idempotency.store(key, open_channel());
       EXPECT_TRUE(tables.idempotency.find(key)) << "either way the key has an answer now";
     });
-    Transaction observer;
-    while (observer.sql().exec("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'").empty()) {
-      std::this_thread::yield();
-    }
+    wait_until_blocked();
     end(*first);
     first.reset();
   }

@@ -139,10 +139,7 @@ TEST(Memberships, AJoinThatWaitsForARacingOneAnswersWithItsInterval) {
     tables.transaction.commit();
   });
   // The second one waits on the index entry of the first.
-  Transaction observer;
-  while (observer.sql().exec("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'").empty()) {
-    std::this_thread::yield();
-  }
+  wait_until_blocked();
   first.transaction.commit();
   second.join();
   EXPECT_TRUE(loser.joined);
@@ -153,7 +150,6 @@ TEST(Memberships, AJoinThatWaitsForARacingOneAnswersWithItsInterval) {
 TEST(Memberships, AJoinThatWaitsForALeaveOpensANewInterval) {
   const auto channel = committed_channel();
   const auto user = any_user();
-  Transaction observer;
   Tables first;
   first.memberships.join(user, channel);
   Membership after;
@@ -162,9 +158,7 @@ TEST(Memberships, AJoinThatWaitsForALeaveOpensANewInterval) {
     after = tables.memberships.join(user, channel);
     tables.transaction.commit();
   });
-  while (observer.sql().exec("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'").empty()) {
-    std::this_thread::yield();
-  }
+  wait_until_blocked();
   first.memberships.leave(user, channel);
   first.transaction.commit();
   second.join();

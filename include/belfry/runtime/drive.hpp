@@ -12,6 +12,8 @@ class WheelDriver {
  public:
   WheelDriver(Loop& loop, Wheel& wheel);
   ~WheelDriver();
+  WheelDriver(const WheelDriver&) = delete;
+  WheelDriver& operator=(const WheelDriver&) = delete;
 
  private:
   struct Impl;

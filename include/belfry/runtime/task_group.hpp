@@ -16,6 +16,8 @@ class TaskGroup {
   /// `on_error(name, exception)` hears of a task that threw.
   TaskGroup(Loop& loop, std::function<void(const std::string&, std::exception_ptr)> on_error);
   ~TaskGroup();
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
   void spawn(std::string name, Task<void> task);
   std::size_t size() const;
   /// `done` runs on the loop once no task is left (at once when there is none). New tasks are refused from then on.

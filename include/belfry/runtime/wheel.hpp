@@ -32,8 +32,13 @@ class Wheel {
     std::shared_ptr<Entry> entry_;
   };
 
-  explicit Wheel(Clock::time_point start = Clock::now());
+  /// For a loop: delays count from the machine's clock.
+  Wheel();
+  /// For a test with a clock of its own: delays count from the time of the last `advance`.
+  explicit Wheel(Clock::time_point start);
   ~Wheel();
+  Wheel(const Wheel&) = delete;
+  Wheel& operator=(const Wheel&) = delete;
 
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, std::move_only_function<void()> callback);
   /// Fires what is due. Called by the loop's driver (`drive`) or by a test with a clock of its own.

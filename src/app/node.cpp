@@ -1,0 +1,298 @@
+#include "app/node.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/signal_set.hpp>
+
+#include "belfry/auth/jwt.hpp"
+#include "belfry/dialects/native.hpp"
+#include "belfry/net/server.hpp"
+#include "belfry/realtime/hub.hpp"
+#include "belfry/runtime/drive.hpp"
+#include "belfry/runtime/wheel.hpp"
+#include "belfry/telemetry/log.hpp"
+#include "belfry/telemetry/metrics.hpp"
+
+namespace belfry::app {
+namespace {
+
+constexpr std::chrono::milliseconds kWatchInterval{250};
+constexpr std::chrono::seconds kReminderInterval{30};
+/// Over this time the clients of a stopping node are told to come back.
+constexpr std::chrono::milliseconds kReconnectSpread{5000};
+/// Descriptors kept for the database, the log, the listeners and what the libraries open.
+constexpr std::size_t kReservedDescriptors = 320;
+
+/// Lifts the soft limit of open descriptors to the hard one; how many there may be then.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur == RLIM_INFINITY ? (std::size_t{1} << 20) : static_cast<std::size_t>(limit.rlim_cur);
+}
+
+net::Limits network_limits() {
+  net::Limits limits;
+  const auto descriptors = raise_descriptor_limit();
+  const auto available = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
+  if (available < limits.max_connections) {
+    telemetry::info("connections_limited", {{"max", available}, {"descriptors", descriptors}});
+    limits.max_connections = available;
+  }
+  return limits;
+}
+
+auth::JwtOptions jwt_options(const config::Settings& settings) {
+  auth::JwtOptions options;
+  options.hs256_secret = settings.jwt_secret;
+  options.rules = {settings.jwt_issuer, settings.jwt_audience};
+  return options;
+}
+
+dialects::NativeOptions native_options(const config::Settings& settings) {
+  dialects::NativeOptions options;
+  options.attachment_url_base = settings.attachment_base_url;
+  options.command_burst = settings.ws_command_burst;
+  options.command_rate = settings.ws_command_rate;
+  return options;
+}
+
+http::ServiceOptions api_options(const config::Settings& settings) {
+  http::ServiceOptions options;
+  options.attachment_url_base = settings.attachment_base_url;
+  options.allowed_origins = settings.allowed_origins;
+  options.ops_routes = !settings.ops_listen.has_value();
+  return options;
+}
+
+http::ServiceOptions ops_options() {
+  http::ServiceOptions options;
+  options.api_routes = false;
+  return options;
+}
+
+void log_escaped(std::exception_ptr escaped) {
+  try {
+    std::rethrow_exception(std::move(escaped));
+  } catch (const std::exception& error) {
+    telemetry::error("handler_failed", {{"what", error.what()}});
+  } catch (...) {
+    telemetry::error("handler_failed", {{"what", "not an exception"}});
+  }
+}
+
+}  // namespace
+
+storage::DatabaseOptions database_options(const config::Settings& settings) {
+  storage::DatabaseOptions options;
+  options.url = settings.database_url;
+  options.connections = settings.db_connections;
+  options.event_retention = std::chrono::duration_cast<std::chrono::seconds>(settings.event_retention);
+  return options;
+}
+
+/// Members stand in the order of their dependence: each is built on those above it and goes before them.
+class Node::Impl {
+ public:
+  explicit Impl(const config::Settings& settings)
+      : settings_(settings),
+        driver_(loop_, wheel_),
+        bus_(settings.bus == config::Bus::kLocal
+                 ? storage::make_local_bus()
+                 : storage::make_postgres_bus(database_options(settings), poster(), metrics_)),
+        database_(database_options(settings), poster(), metrics_, hooks()),
+        authenticator_(auth::make_jwt_authenticator(jwt_options(settings), clock_)),
+        hub_(realtime::HubOptions{}, database_, wheel_, clock_, metrics_),
+        native_(dialects::make_native_dialect(native_options(settings), hub_, database_, *authenticator_, wheel_,
+                                              clock_, metrics_)),
+        api_(http::make_service(api_options(settings), parts())),
+        limits_(network_limits()),
+        server_(loop_, wheel_, limits_, *api_, {native_.get()}, metrics_),
+        signals_(loop_.context()) {
+    if (settings.ops_listen) {
+      ops_ = http::make_service(ops_options(), parts());
+      ops_server_.emplace(loop_, wheel_, limits_, *ops_, std::vector<dialects::Dialect*>{}, metrics_);
+    }
+  }
+
+  core::Result<void> start() {
+    if (auto bound = listen(server_, settings_.listen); !bound) return bound;
+    if (ops_server_) {
+      if (auto bound = listen(*ops_server_, *settings_.ops_listen); !bound) return bound;
+    }
+    watch_signals();
+    database_.start();
+    bus_->on_hint([this] { hub_.on_hint(); });
+    bus_->start();
+    hub_.start();
+    started_ = true;
+    log_listening("listening", settings_.listen);
+    if (ops_server_) log_listening("listening_ops", *settings_.ops_listen);
+    watch_readiness();
+    return {};
+  }
+
+  int run() {
+    loop_.run(log_escaped);
+    telemetry::info("stopped", {{"exit_code", exit_code_}});
+    return exit_code_;
+  }
+
+  void stop(int exit_code) {
+    if (stopping_) return;
+    stopping_ = true;
+    exit_code_ = exit_code;
+    telemetry::info("draining", {{"connections", server_.connections()}});
+    server_.drain(kReconnectSpread, [this] { drain_ops(); });
+  }
+
+  const config::Endpoint& listening() const { return settings_.listen; }
+  runtime::Loop& loop() { return loop_; }
+
+ private:
+  storage::Poster poster() {
+    return [this](std::move_only_function<void()> task) { loop_.post(std::move(task)); };
+  }
+
+  /// Called by the database only after `start`, when every member is there.
+  storage::PostgresDatabase::Hooks hooks() {
+    return {
+        .on_commit = [this](std::shared_ptr<const domain::CommitNotice> notice) { hub_.on_commit(*notice); },
+        .on_restored = [this] { hub_.on_database_restored(); },
+        .on_grew = [this] { bus_->publish_grew(); },
+    };
+  }
+
+  http::ServiceParts parts() {
+    return {.database = database_,
+            .authenticator = *authenticator_,
+            .grant_provider = nullptr,
+            .clock = clock_,
+            .metrics = metrics_,
+            .readiness = [this] { return readiness(); }};
+  }
+
+  /// Puts the port that was really bound into `endpoint`.
+  static core::Result<void> listen(net::Server& server, config::Endpoint& endpoint) {
+    auto port = server.listen({endpoint.address, endpoint.port});
+    if (!port) return core::fail(std::move(port.error()));
+    endpoint.port = *port;
+    return {};
+  }
+
+  static void log_listening(std::string_view event, const config::Endpoint& endpoint) {
+    telemetry::info(event,
+                    {{"address", endpoint.address}, {"port", endpoint.port}, {"url", "http://" + to_text(endpoint)}});
+  }
+
+  http::Readiness readiness() const {
+    if (stopping_) return {false, "the node is draining"};
+    if (!started_) return {false, "the node is starting"};
+    auto health = database_.health();
+    return {health.ready, std::move(health.reason)};
+  }
+
+  void watch_signals() {
+    signals_.add(SIGINT);
+    signals_.add(SIGTERM);
+    await_signal();
+  }
+
+  void await_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (stopping_) {
+        telemetry::warn("stopped_at_once", {{"signal", signal}});
+        telemetry::shutdown_logging();
+        ::_exit(128 + signal);
+      }
+      telemetry::info("signal", {{"signal", signal}});
+      stop(0);
+      await_signal();
+    });
+  }
+
+  /// Tells the log when the node becomes ready or ceases to be, and now and then why it still is not.
+  void watch_readiness() {
+    const auto state = readiness();
+    const auto now = std::chrono::steady_clock::now();
+    const bool changed = !told_ || told_->ready != state.ready || told_->reason != state.reason;
+    if (changed || (!state.ready && now >= remind_at_)) {
+      if (state.ready) {
+        telemetry::info("ready");
+      } else if (!stopping_) {
+        telemetry::warn("not_ready", {{"reason", state.reason}});
+      }
+      remind_at_ = now + kReminderInterval;
+      told_ = state;
+    }
+    metrics_.timers.set(static_cast<std::int64_t>(wheel_.size()));
+    watch_ = wheel_.after(kWatchInterval, [this] { watch_readiness(); });
+  }
+
+  /// The ops address answers until the last client is gone.
+  void drain_ops() {
+    if (!ops_server_) return finish();
+    ops_server_->drain(std::chrono::milliseconds(0), [this] { finish(); });
+  }
+
+  void finish() {
+    // Not inside the server's own callback: what is stopped here may be what called.
+    loop_.post([this] {
+      watch_.cancel();
+      hub_.stop();
+      bus_->stop();
+      database_.stop();
+      signals_.cancel();
+      // Behind the answers that the database posted while it stopped.
+      loop_.post([this] { loop_.stop(); });
+    });
+  }
+
+  config::Settings settings_;
+  core::SystemClock clock_;
+  telemetry::Metrics metrics_;
+  runtime::Loop loop_;
+  runtime::Wheel wheel_;
+  runtime::WheelDriver driver_;
+  std::unique_ptr<domain::Bus> bus_;
+  storage::PostgresDatabase database_;
+  std::unique_ptr<auth::Authenticator> authenticator_;
+  realtime::Hub hub_;
+  std::unique_ptr<dialects::Dialect> native_;
+  std::unique_ptr<http::Service> api_;
+  std::unique_ptr<http::Service> ops_;
+  net::Limits limits_;
+  net::Server server_;
+  std::optional<net::Server> ops_server_;
+  boost::asio::signal_set signals_;
+  runtime::Wheel::Timer watch_;
+  std::optional<http::Readiness> told_;
+  std::chrono::steady_clock::time_point remind_at_;
+  bool started_ = false;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+};
+
+Node::Node(const config::Settings& settings) : impl_(std::make_unique<Impl>(settings)) {}
+Node::~Node() = default;
+core::Result<void> Node::start() { return impl_->start(); }
+const config::Endpoint& Node::listening() const { return impl_->listening(); }
+int Node::run() { return impl_->run(); }
+void Node::stop(int exit_code) { impl_->stop(exit_code); }
+runtime::Loop& Node::loop() { return impl_->loop(); }
+
+}  // namespace belfry::app

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <array>
+
+#include "config/values.hpp"
+
+/// The one table of settings. To add one: a member of Settings and a row here.
+namespace belfry::config {
+namespace {
+
+template <auto Member>
+bool endpoint(Settings& settings, std::string_view text) {
+  const auto value = parse_endpoint(text);
+  if (value) settings.*Member = *value;
+  return value.has_value();
+}
+
+template <auto Member, std::int64_t Min, std::int64_t Max>
+bool integer(Settings& settings, std::string_view text) {
+  const auto value = parse_integer(text);
+  if (!value || *value < Min || *value > Max) return false;
+  settings.*Member = static_cast<int>(*value);
+  return true;
+}
+
+template <auto Member, std::int64_t MinSeconds, std::int64_t MaxSeconds>
+bool whole_seconds(Settings& settings, std::string_view text) {
+  const auto value = parse_duration(text);
+  if (!value || value->count() % 1000 != 0) return false;
+  if (*value < std::chrono::seconds(MinSeconds) || *value > std::chrono::seconds(MaxSeconds)) return false;
+  settings.*Member = *value;
+  return true;
+}
+
+template <auto Member, std::size_t Min, std::size_t Max>
+bool text_of(Settings& settings, std::string_view text) {
+  if (text.size() < Min || text.size() > Max || text.find('\0') != std::string_view::npos) return false;
+  settings.*Member = std::string(text);
+  return true;
+}
+
+template <auto Member>
+bool base_url(Settings& settings, std::string_view text) {
+  if (!is_base_url(text)) return false;
+  settings.*Member = std::string(text);
+  return true;
+}
+
+template <auto Member>
+bool origins(Settings& settings, std::string_view text) {
+  auto items = split_list(text);
+  if (!items || items->size() > 100 || !std::ranges::all_of(*items, is_origin)) return false;
+  settings.*Member = std::move(*items);
+  return true;
+}
+
+bool bus(Settings& settings, std::string_view text) {
+  if (text != "postgres" && text != "local") return false;
+  settings.bus = text == "local" ? Bus::kLocal : Bus::kPostgres;
+  return true;
+}
+
+bool log_level(Settings& settings, std::string_view text) {
+  constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
+  const auto found = std::ranges::find(names, text);
+  if (found == names.end()) return false;
+  settings.log_level = static_cast<LogLevel>(found - names.begin());
+  return true;
+}
+
+bool log_format(Settings& settings, std::string_view text) {
+  if (text != "json" && text != "text") return false;
+  settings.log_format = text == "json" ? LogFormat::kJson : LogFormat::kText;
+  return true;
+}
+
+constexpr std::int64_t kYear = 365LL * 24 * 3600;
+
+constexpr std::array kKeys{
+    Key{.name = "listen",
+        .type = "address",
+        .default_value = "127.0.0.1:8080",
+        .allowed = "an IP address and a port: 0.0.0.0:8080, [::1]:8080; port 0 takes any free one",
+        .description =
+            "Where the API and the rooms are served. The log line `listening` names the port that was bound.",
+        .apply = endpoint<&Settings::listen>},
+    Key{.name = "ops_listen",
+        .type = "address",
+        .default_value = "",
+        .allowed = "an IP address and a port: 127.0.0.1:9090",
+        .description =
+            "Moves /healthz, /readyz and /metrics to an address of their own. Not set: they are served at `listen`.",
+        .apply = endpoint<&Settings::ops_listen>},
+    Key{.name = "database_url",
+        .type = "text",
+        .default_value = "postgresql:///belfry",
+        .allowed = "a libpq connection string of 1 to 4096 bytes: postgresql://user:password@host:5432/name",
+        .description = "The PostgreSQL database, version 15 or later. A secret because it may carry a password.",
+        .secret = true,
+        .apply = text_of<&Settings::database_url, 1, 4096>},
+    Key{.name = "db_connections",
+        .type = "integer",
+        .default_value = "8",
+        .allowed = "1 to 256",
+        .description = "Connections for requests. The process opens a few more: for message batches, for the bus, for "
+                       "housekeeping.",
+        .apply = integer<&Settings::db_connections, 1, 256>},
+    Key{.name = "bus",
+        .type = "choice",
+        .default_value = "postgres",
+        .allowed = "postgres, local",
+        .description =
+            "How nodes tell each other that a log grew. `local` is for a single process: a second node on the same "
+            "database makes it not ready.",
+        .apply = bus},
+    Key{.name = "event_retention",
+        .type = "duration",
+        .default_value = "7d",
+        .allowed = "1s to 365d, in whole seconds",
+        .description =
+            "How long a client may be away and still resume from its last event. Older events are reported as a gap.",
+        .apply = whole_seconds<&Settings::event_retention, 1, kYear>},
+    Key{.name = "jwt_secret",
+        .type = "text",
+        .default_value = "",
+        .allowed = "32 to 4096 bytes",
+        .description = "Shared secret that verifies HS256 tokens. `serve` does not start without it.",
+        .secret = true,
+        .apply = text_of<&Settings::jwt_secret, 32, 4096>},
+    Key{.name = "jwt_issuer",
+        .type = "text",
+        .default_value = "",
+        .allowed = "1 to 512 bytes",
+        .description = "When set, a token must carry exactly this `iss`.",
+        .apply = text_of<&Settings::jwt_issuer, 1, 512>},
+    Key{.name = "jwt_audience",
+        .type = "text",
+        .default_value = "",
+        .allowed = "1 to 512 bytes",
+        .description = "When set, a token must carry this `aud`, alone or in a list.",
+        .apply = text_of<&Settings::jwt_audience, 1, 512>},
+    Key{.name = "attachment_base_url",
+        .type = "url",
+        .default_value = "",
+        .allowed = "an http or https URL without query or fragment, at most 2048 bytes",
+        .description = "Put in front of an attachment's storage key to make its `url`. Not set: `url` is null.",
+        .apply = base_url<&Settings::attachment_base_url>},
+    Key{.name = "allowed_origins",
+        .type = "list",
+        .default_value = "",
+        .allowed = "origins between commas, at most 100: https://app.example.org,http://localhost:3000",
+        .description = "Browser origins that may call the API (CORS). Not set: none.",
+        .apply = origins<&Settings::allowed_origins>},
+    Key{.name = "ws_command_burst",
+        .type = "integer",
+        .default_value = "50",
+        .allowed = "1 to 100000",
+        .description = "Commands that a WebSocket connection may send at once before it is closed with 4029.",
+        .apply = integer<&Settings::ws_command_burst, 1, 100000>},
+    Key{.name = "ws_command_rate",
+        .type = "integer",
+        .default_value = "20",
+        .allowed = "1 to 100000, per second",
+        .description = "Commands per second that a WebSocket connection regains.",
+        .apply = integer<&Settings::ws_command_rate, 1, 100000>},
+    Key{.name = "log_level",
+        .type = "choice",
+        .default_value = "info",
+        .allowed = "debug, info, warn, error, off",
+        .description = "The least level that is written to stderr.",
+        .apply = log_level},
+    Key{.name = "log_format",
+        .type = "choice",
+        .default_value = "json",
+        .allowed = "json, text",
+        .description = "One JSON object per line, or text for people. `belfry dev` prefers text.",
+        .apply = log_format},
+};
+
+}  // namespace
+
+std::span<const Key> keys() { return kKeys; }
+
+std::string flag_name(const Key& key) {
+  std::string name = "--" + std::string(key.name);
+  std::ranges::replace(name, '_', '-');
+  return name;
+}
+
+std::string variable_name(const Key& key) {
+  std::string name = "BELFRY_" + std::string(key.name);
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; });
+  return name;
+}
+
+std::string to_text(const Endpoint& endpoint) {
+  const bool v6 = endpoint.address.find(':') != std::string::npos;
+  return (v6 ? "[" + endpoint.address + "]" : endpoint.address) + ":" + std::to_string(endpoint.port);
+}
+
+}  // namespace belfry::config

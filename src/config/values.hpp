@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belfry/config/settings.hpp"
+
+/// Notations of values. Each gives nothing for text that is not exactly in its notation.
+namespace belfry::config {
+
+/// Plain decimal, no sign, no leading zeros.
+std::optional<std::int64_t> parse_integer(std::string_view text);
+/// An integer and a unit: `512B`, `64KiB`, `4MiB`, `1GiB`.
+std::optional<std::int64_t> parse_size(std::string_view text);
+/// An IP literal and a port: `127.0.0.1:8080`, `[::1]:0`.
+std::optional<Endpoint> parse_endpoint(std::string_view text);
+/// `scheme://host[:port]` in lower case, http or https, nothing behind it.
+bool is_origin(std::string_view text);
+/// http or https with a host; no spaces, control characters, query or fragment; at most 2048 bytes.
+bool is_base_url(std::string_view text);
+/// Items between commas, spaces around them removed. Nothing when an item is empty.
+std::optional<std::vector<std::string>> split_list(std::string_view text);
+
+}  // namespace belfry::config

@@ -1,0 +1,113 @@
+#include "config/values.hpp"
+
+#include <gtest/gtest.h>
+
+namespace belfry::config {
+namespace {
+
+struct DurationCase {
+  std::string_view name;
+  std::string_view text;
+  std::optional<std::int64_t> milliseconds;
+};
+
+TEST(DurationTest, AcceptsAWholeNumberAndAUnitOnly) {
+  for (const auto& [name, text, expected] : std::vector<DurationCase>{
+           {"milliseconds", "500ms", 500},
+           {"seconds", "2s", 2000},
+           {"minutes", "15m", 900'000},
+           {"hours", "12h", 43'200'000},
+           {"days", "7d", 604'800'000},
+           {"zero", "0s", 0},
+           {"no unit", "5", {}},
+           {"no number", "s", {}},
+           {"empty", "", {}},
+           {"space", "5 s", {}},
+           {"negative", "-5s", {}},
+           {"plus", "+5s", {}},
+           {"fraction", "1.5s", {}},
+           {"leading zero", "05s", {}},
+           {"unknown unit", "5w", {}},
+           {"upper case", "5S", {}},
+           {"two units", "1h30m", {}},
+           {"past 64 bits", "99999999999999999999s", {}},
+           {"past 64 bits after the unit", "9223372036854775807d", {}},
+       }) {
+    const auto value = parse_duration(text);
+    EXPECT_EQ(value ? std::optional(value->count()) : std::nullopt, expected) << name;
+  }
+}
+
+TEST(SizeTest, AcceptsBinaryUnitsOnly) {
+  EXPECT_EQ(parse_size("512B"), 512);
+  EXPECT_EQ(parse_size("64KiB"), 64 * 1024);
+  EXPECT_EQ(parse_size("4MiB"), 4 << 20);
+  EXPECT_EQ(parse_size("1GiB"), 1LL << 30);
+  for (const std::string_view text : {"64", "64KB", "64kib", "KiB", "", "-1B", "1.5MiB", "9223372036854775807GiB"}) {
+    EXPECT_FALSE(parse_size(text)) << text;
+  }
+}
+
+struct EndpointCase {
+  std::string_view text;
+  std::optional<Endpoint> expected;
+};
+
+TEST(EndpointTest, AcceptsIpLiteralsWithAPort) {
+  for (const auto& [text, expected] : std::vector<EndpointCase>{
+           {"127.0.0.1:8080", Endpoint{"127.0.0.1", 8080}},
+           {"0.0.0.0:0", Endpoint{"0.0.0.0", 0}},
+           {"[::1]:65535", Endpoint{"::1", 65535}},
+           {"[::]:80", Endpoint{"::", 80}},
+           {"127.0.0.1", {}},
+           {"127.0.0.1:", {}},
+           {":8080", {}},
+           {"8080", {}},
+           {"127.0.0.1:65536", {}},
+           {"127.0.0.1:-1", {}},
+           {"127.0.0.1:08", {}},
+           {"127.0.0.1:80 ", {}},
+           {"localhost:80", {}},
+           {"::1:80", {}},
+           {"[127.0.0.1]:80", {}},
+           {"[]:80", {}},
+           {"", {}},
+       }) {
+    EXPECT_EQ(parse_endpoint(text), expected) << text;
+  }
+}
+
+TEST(EndpointTest, TextCanBeParsedAgain) {
+  for (const std::string text : {"127.0.0.1:8080", "[::1]:9"}) EXPECT_EQ(to_text(*parse_endpoint(text)), text);
+}
+
+TEST(OriginTest, IsSchemeHostAndPortWithNothingBehind) {
+  for (const std::string_view good : {"https://app.example.org", "http://localhost:3000", "http://[::1]:3000"}) {
+    EXPECT_TRUE(is_origin(good)) << good;
+  }
+  for (const std::string_view bad :
+       {"*", "app.example.org", "https://", "https://a/", "https://a?x", "https://A.example", "ftp://a", "https://a:0",
+        "https://a:70000", "https://a b", "https://user@a", "null", ""}) {
+    EXPECT_FALSE(is_origin(bad)) << bad;
+  }
+}
+
+TEST(BaseUrlTest, IsHttpWithoutQueryOrFragment) {
+  for (const std::string_view good :
+       {"https://cdn.example.org", "https://cdn.example.org/files/", "http://127.0.0.1:9000/b"}) {
+    EXPECT_TRUE(is_base_url(good)) << good;
+  }
+  for (const std::string_view bad : {"", "cdn", "file:///x", "https://", "https:///x", "https://a/?q", "https://a/#f",
+                                     "https://a/ b", "https://a/\n"}) {
+    EXPECT_FALSE(is_base_url(bad)) << bad;
+  }
+  EXPECT_FALSE(is_base_url("https://a/" + std::string(2048, 'x')));
+}
+
+TEST(ListTest, SplitsAtCommasAndRefusesEmptyItems) {
+  EXPECT_EQ(split_list("a, b ,c"), (std::vector<std::string>{"a", "b", "c"}));
+  for (const std::string_view bad : {"", " ", "a,", ",a", "a,,b"}) EXPECT_FALSE(split_list(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace belfry::config
