@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -200,6 +201,71 @@ TEST(RequestReader, TheClientWaitsForContinueOnlyWhileNothingOfTheBodyCame) {
   rest = more;
   ASSERT_EQ(feed(goes_on, rest, 1000), State::kComplete);
   EXPECT_FALSE(goes_on.take_expectation());
+}
+
+/// Everything that came out of the bytes, as text; the same for every cut of them.
+std::string transcript(std::string_view bytes, std::size_t step) {
+  Limits limits;
+  limits.max_request_line_bytes = 60;
+  limits.max_header_bytes = 200;
+  limits.max_body_bytes = 40;
+  RequestReader reader{limits};
+  std::string out;
+  while (feed(reader, bytes, step) == State::kComplete) {
+    const auto parsed = reader.take();
+    const auto& request = parsed.request;
+    out += request.method + "|" + request.path + "|" + request.query + "|" + request.body + "|";
+    for (const auto& [name, value] : request.headers) out += name + "=" + value + ";";
+    out += parsed.keep_alive ? "+" : "-";
+  }
+  return out;
+}
+
+TEST(RequestReader, MutatedRequestsReadTheSameHoweverTheyAreCut) {
+  const std::vector<std::string> seeds{
+      "GET /a?b=c HTTP/1.1\r\nHost: t\r\nAccept: */*\r\n\r\n",
+      "POST /x HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello",
+      "POST /x HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nT: v\r\n\r\n",
+      "PUT / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx\r\n",
+  };
+  const std::vector<std::string> tokens{"\r\n",
+                                        "\r",
+                                        "\n",
+                                        ":",
+                                        " ",
+                                        ",",
+                                        "0",
+                                        "ffffffffffffffff",
+                                        "Content-Length: 2\r\n",
+                                        "Transfer-Encoding: chunked\r\n",
+                                        "\r\n\r\n",
+                                        "Host: u\r\n",
+                                        "\t",
+                                        ";",
+                                        "\"",
+                                        "\xff"};
+  std::mt19937 random(11);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = seeds[random() % seeds.size()] + seeds[random() % seeds.size()];
+    for (auto changes = random() % 4; changes > 0; --changes) {
+      const auto at = random() % bytes.size();
+      switch (random() % 3) {
+        case 0:
+          bytes.insert(at, tokens[random() % tokens.size()]);
+          break;
+        case 1:
+          bytes.erase(at, random() % 4);
+          break;
+        default:
+          bytes[at] = static_cast<char>(random());
+          break;
+      }
+      if (bytes.empty()) bytes = "x";
+    }
+    const auto whole = transcript(bytes, bytes.size());
+    ASSERT_EQ(transcript(bytes, 1), whole) << bytes;
+    ASSERT_EQ(transcript(bytes, 1 + random() % 20), whole) << bytes;
+  }
 }
 
 }  // namespace
