@@ -68,6 +68,19 @@ TEST_F(AccessTest, StalledRoomHoldsABoundedTailAndReadsTheRest) {
   EXPECT_EQ(bob->heard, expected);
 }
 
+TEST_F(AccessTest, StalledRoomWhoseEventWasLostGoesOnWithTheHistoryThatIsLeft) {
+  world.revoke(user_id(9));
+  tell({world.append(kRoom)});
+  world.logs[kRoom].clear();  // a promoted standby has neither
+  world.logs[domain::kAccessLog].clear();
+  hub->on_database_restored();
+  reads->settle();
+  clock.pass(milliseconds{5});
+  tell({world.append(kRoom)});
+  reads->settle();
+  EXPECT_EQ(bob->heard, (Heard{"7#1"}));
+}
+
 TEST_F(AccessTest, ChangeThatKeepsTheRightLosesNothing) {
   tell({world.access(user_id(1))});
   tell({world.append(kRoom)});
