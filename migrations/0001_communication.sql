@@ -222,7 +222,7 @@ CREATE TABLE ws_tickets (
 CREATE INDEX ws_tickets_expiry ON ws_tickets (expires_at);
 
 -- answer_kind 0: channel, 1: post, 2: message; with entity_id it finds the row that says whether the answer must be masked.
--- The answer is text and not jsonb: it is given again as it was, and jsonb refuses \u0000, which a chart may hold.
+-- The answer is text and not jsonb: it is given again exactly as it was.
 CREATE TABLE idempotency_keys (
   caller      uuid NOT NULL,
   path        text NOT NULL,

@@ -13,7 +13,7 @@
 namespace belfry::app {
 namespace {
 
-constexpr std::chrono::seconds kConnectDeadline{10};
+constexpr std::chrono::seconds kConnectDeadline{5};
 
 /// Waits until the database is ready or the deadline has passed; the state tells which.
 storage::PostgresDatabase::Health ask_database(const config::Settings& settings) {
@@ -46,7 +46,7 @@ int print_settings(const config::Loaded& loaded, bool connect) {
   if (!loaded.settings.jwt_secret) complain("warning: jwt_secret is not set; serve will not start without it");
   if (!connect) return 0;
   const auto health = ask_database(loaded.settings);
-  std::puts(health.ready ? "database: ready" : fmt::format("database: not ready: {}", health.reason).c_str());
+  std::puts(health.ready ? "database: ready" : fmt::format("database: not ready: {}", one_line(health.reason)).c_str());
   return health.ready ? 0 : kExitFailed;
 }
 

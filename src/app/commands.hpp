@@ -58,6 +58,10 @@ class SettingFlags {
 
 /// `belfry: <line>` on stderr.
 void complain(std::string_view line);
+/// A wildcard address is where one listens, not where one asks: the loopback address instead.
+config::Endpoint reachable(config::Endpoint endpoint);
+/// Line breaks and other control characters become single spaces.
+std::string one_line(std::string_view text);
 void configure_logs(const config::Settings& settings);
 /// Each warning as one line on stderr, in the log's own form.
 void log_warnings(const config::Loaded& loaded);

@@ -37,7 +37,7 @@ std::string render_errors() {
 
 void add_docs(CLI::App& root, Chosen& chosen) {
   auto* command = root.add_subcommand("docs", "Print a page of documentation that is made from the code");
-  command->require_subcommand(1);
+  command->require_subcommand(0, 1);
   const auto add_page = [&](const char* name, const char* help, std::string (*render)()) {
     command->add_subcommand(name, help)->callback([&chosen, render] {
       chosen = [render] {

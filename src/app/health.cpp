@@ -22,13 +22,6 @@ namespace {
 constexpr std::chrono::seconds kDeadline{5};
 constexpr std::size_t kMaxAnswer = 64 * 1024;
 
-/// A wildcard address is where one listens, not where one asks.
-config::Endpoint reachable(config::Endpoint endpoint) {
-  if (endpoint.address == "0.0.0.0") endpoint.address = "127.0.0.1";
-  if (endpoint.address == "::") endpoint.address = "::1";
-  return endpoint;
-}
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -118,11 +111,17 @@ int print_health(const config::Endpoint& endpoint) {
   }
   std::string reason = reason_of(*answer);
   if (reason.empty()) reason = answer->substr(0, answer->find_first_of("\r\n"));
-  std::puts(fmt::format("not ready at {}: {}", where, reason).c_str());
+  std::puts(fmt::format("not ready at {}: {}", where, one_line(reason)).c_str());
   return kExitFailed;
 }
 
 }  // namespace
+
+config::Endpoint reachable(config::Endpoint endpoint) {
+  if (endpoint.address == "0.0.0.0") endpoint.address = "127.0.0.1";
+  if (endpoint.address == "::") endpoint.address = "::1";
+  return endpoint;
+}
 
 void add_health(CLI::App& root, Chosen& chosen) {
   auto* command =

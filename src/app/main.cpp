@@ -10,7 +10,7 @@ namespace {
 int run(int argc, char** argv) {
   using namespace belfry::app;
   CLI::App root("Belfry: channels and discussions over REST and WebSocket rooms, on one PostgreSQL log.", "belfry");
-  root.require_subcommand(1);
+  root.require_subcommand(0, 1);  // with a minimum of one, a misspelt name would not be named
   root.set_version_flag("--version", "belfry " BELFRY_VERSION);
   Chosen chosen;
   add_serve(root, chosen);
@@ -25,6 +25,10 @@ int run(int argc, char** argv) {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return root.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (!chosen) {
+    complain("a subcommand is required; see --help");
+    return kExitUsage;
   }
   return chosen();
 }

@@ -9,10 +9,12 @@
 #include <csignal>
 #include <exception>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/signal_set.hpp>
 
+#include "app/commands.hpp"
 #include "belfry/auth/jwt.hpp"
 #include "belfry/dialects/native.hpp"
 #include "belfry/net/server.hpp"
@@ -141,7 +143,7 @@ class Node::Impl {
     started_ = true;
     log_listening("listening", settings_.listen);
     if (ops_server_) log_listening("listening_ops", *settings_.ops_listen);
-    watch_readiness();
+    watch_ = wheel_.after(kWatchInterval, [this] { watch_readiness(); });
     return {};
   }
 
@@ -159,6 +161,7 @@ class Node::Impl {
     server_.drain(kReconnectSpread, [this] { drain_ops(); });
   }
 
+  void when_ready(std::function<void()> ready) { when_ready_ = std::move(ready); }
   const config::Endpoint& listening() const { return settings_.listen; }
   runtime::Loop& loop() { return loop_; }
 
@@ -202,7 +205,7 @@ class Node::Impl {
     if (stopping_) return {false, "the node is draining"};
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
-    return {health.ready, std::move(health.reason)};
+    return {health.ready, one_line(health.reason)};
   }
 
   void watch_signals() {
@@ -233,6 +236,7 @@ class Node::Impl {
     if (changed || (!state.ready && now >= remind_at_)) {
       if (state.ready) {
         telemetry::info("ready");
+        if (when_ready_) std::exchange(when_ready_, nullptr)();
       } else if (!stopping_) {
         telemetry::warn("not_ready", {{"reason", state.reason}});
       }
@@ -280,6 +284,7 @@ class Node::Impl {
   std::optional<net::Server> ops_server_;
   boost::asio::signal_set signals_;
   runtime::Wheel::Timer watch_;
+  std::function<void()> when_ready_;
   std::optional<http::Readiness> told_;
   std::chrono::steady_clock::time_point remind_at_;
   bool started_ = false;
@@ -290,6 +295,7 @@ class Node::Impl {
 Node::Node(const config::Settings& settings) : impl_(std::make_unique<Impl>(settings)) {}
 Node::~Node() = default;
 core::Result<void> Node::start() { return impl_->start(); }
+void Node::when_ready(std::function<void()> ready) { impl_->when_ready(std::move(ready)); }
 const config::Endpoint& Node::listening() const { return impl_->listening(); }
 int Node::run() { return impl_->run(); }
 void Node::stop(int exit_code) { impl_->stop(exit_code); }

@@ -25,6 +25,8 @@ class Node {
   /// Binds the addresses, then begins to reach for the database: being without one is no failure. An Error is a line
   /// for the operator.
   core::Result<void> start();
+  /// `ready` runs on the I/O thread once the node can serve. Set before `run`.
+  void when_ready(std::function<void()> ready);
   /// The address that was bound, with its real port.
   const config::Endpoint& listening() const;
   /// Serves until told to stop; everything is stopped when it returns. The exit code.

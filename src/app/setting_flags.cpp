@@ -54,6 +54,20 @@ void complain(std::string_view line) {
   std::fprintf(stderr, "belfry: %.*s\n", static_cast<int>(line.size()), line.data());
 }
 
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const bool space = static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
+    if (!space) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
 void configure_logs(const config::Settings& settings) {
   using config::LogLevel;
   const auto level = [&] {

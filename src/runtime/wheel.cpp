@@ -93,11 +93,9 @@ Wheel::~Wheel() {
 }
 
 Wheel::Timer Wheel::after(std::chrono::milliseconds delay, std::move_only_function<void()> callback) {
-  // The last advance may lie in the past by a late tick: counting from it would fire early.
-  const auto now = impl_->real_clock ? std::max(impl_->now, Clock::now()) : impl_->now;
   auto entry = std::make_shared<Entry>();
   entry->due_tick =
-      std::max(impl_->tick_at_or_after(now + std::max(delay, std::chrono::milliseconds(0))), impl_->tick + 1);
+      std::max(impl_->tick_at_or_after(now() + std::max(delay, std::chrono::milliseconds(0))), impl_->tick + 1);
   entry->callback = std::move(callback);
   entry->insert_before(impl_->slot(entry->due_tick));
   ++impl_->pending;
@@ -121,6 +119,11 @@ void Wheel::advance(Clock::time_point now) {
     impl->collect_due();
     impl->fire();
   }
+}
+
+// The last advance may lie in the past by a late tick: counting from it would fire early.
+Wheel::Clock::time_point Wheel::now() const {
+  return impl_->real_clock ? std::max(impl_->now, Clock::now()) : impl_->now;
 }
 
 std::size_t Wheel::size() const { return impl_->pending; }

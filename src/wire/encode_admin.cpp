@@ -4,6 +4,9 @@
 namespace belfry::wire {
 namespace {
 
+/// The domain lists this many in one answer; there are no pages.
+constexpr std::int64_t kMaxSanctions = 1000;
+
 void write_grant_fields(JsonWriter& out, const domain::Grant& grant) {
   out.field("key", grant.key);
   out.field("validFrom", grant.valid_from);
@@ -59,7 +62,7 @@ std::string encode_sanction(const domain::Sanction& sanction) {
 
 std::string encode_sanction_list(const std::vector<domain::Sanction>& sanctions) {
   return encode_list(
-      sanctions, false, static_cast<std::int64_t>(sanctions.size()),
+      sanctions, false, kMaxSanctions,
       [](JsonWriter& out, const domain::Sanction& sanction) { write_sanction_fields(out, sanction); },
       [](JsonWriter&) {});
 }

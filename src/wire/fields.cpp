@@ -47,7 +47,9 @@ std::optional<std::int64_t> read_integer(const Value& value, const FieldContext&
 
 std::optional<core::TimePoint> read_time(const Value& value, const FieldContext& at) {
   if (value.is(Value::Kind::kString)) {
-    if (auto time = core::parse_iso8601(value.text)) return time;
+    const auto time = core::parse_iso8601(value.text);
+    // An offset can carry the last hours of 9999 into a year that the format cannot show.
+    if (time && core::parse_iso8601(core::format_iso8601(*time))) return time;
   }
   at.refuse("must be an ISO 8601 time with a time zone");
   return std::nullopt;

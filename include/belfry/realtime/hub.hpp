@@ -56,6 +56,8 @@ class Hub {
   void remove(Subscriber& subscriber);
   /// The subscriber is writable again: refills what it missed.
   void drained(Subscriber& subscriber);
+  /// The subscriber's actor is another now (a renewed token with another role): every room of it is decided again.
+  void actor_changed(Subscriber& subscriber);
   std::size_t room_count(const Subscriber& subscriber) const;
 
   void on_commit(const domain::CommitNotice& notice);

@@ -43,6 +43,8 @@ class Wheel {
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, std::move_only_function<void()> callback);
   /// Fires what is due. Called by the loop's driver (`drive`) or by a test with a clock of its own.
   void advance(Clock::time_point now);
+  /// The time from which `after` counts: for deadlines that move often and are looked at rarely.
+  Clock::time_point now() const;
   /// Pending timers; for the baseline test.
   std::size_t size() const;
 

@@ -112,18 +112,20 @@ std::vector<ChannelListItem> PgChannels::list_visible(const domain::ChannelListQ
         AND (c.created_at, c.id) < ($4::timestamptz, $5::bigint)
       ORDER BY c.created_at DESC, c.id DESC
       LIMIT $6::bigint)
-    SELECT )" CHANNEL_COLUMNS R"(, c.joined, c.locked, newest.id, coalesce(unread.count, 0)
+    SELECT )" CHANNEL_COLUMNS R"(, c.joined, c.locked, newest.id, unread.count
     FROM listed c
-    LEFT JOIN LATERAL (
-      SELECT max(p.id) AS id FROM posts p WHERE p.channel_id = c.id) newest
-      ON $1::uuid IS NOT NULL AND NOT c.locked
     LEFT JOIN read_states r ON r.user_id = $1::uuid AND r.channel_id = c.id
     LEFT JOIN LATERAL (
+      SELECT p.id FROM posts p
+      WHERE $1::uuid IS NOT NULL AND NOT c.locked AND p.channel_id = c.id
+      ORDER BY p.id DESC
+      LIMIT 1) newest ON true
+    CROSS JOIN LATERAL (
       SELECT count(*) FROM (
         SELECT FROM posts p
-        WHERE p.channel_id = c.id AND p.deleted_at IS NULL AND p.id > coalesce(r.last_seen_post_id, 0)
+        WHERE $1::uuid IS NOT NULL AND NOT c.locked
+          AND p.channel_id = c.id AND p.deleted_at IS NULL AND p.id > coalesce(r.last_seen_post_id, 0)
         LIMIT 1000) capped) unread
-      ON $1::uuid IS NOT NULL AND NOT c.locked
     ORDER BY c.created_at DESC, c.id DESC)"};
   const auto result =
       session_.run(kListVisible, to_sql(query.user), to_sql(query.holds_every_key), to_sql_array(query.held_keys),

@@ -1,0 +1,31 @@
+# Compiles migrations/NNNN_name.sql in, in order: the binary carries its schema. Configures again when one changes.
+function(belfry_embed_migrations output)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/*.sql)
+  list(SORT files)
+  set(entries "")
+  foreach(file ${files})
+    get_filename_component(stem ${file} NAME_WE)
+    if(NOT stem MATCHES "^([0-9][0-9][0-9][0-9])_([a-z0-9_]+)$")
+      message(FATAL_ERROR "migrations/${stem}.sql: a migration is named NNNN_what_it_does.sql")
+    endif()
+    set(name ${CMAKE_MATCH_2})
+    math(EXPR version "1${CMAKE_MATCH_1} - 10000")
+    file(READ ${file} text)
+    string(APPEND entries "      {${version}, \"${name}\", R\"belfry_sql(${text})belfry_sql\"},\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT [=[
+// Made by cmake/migrations.cmake from migrations/*.sql.
+#include "belfry/storage/postgres.hpp"
+
+namespace belfry::storage {
+
+const std::vector<Migration>& migrations() {
+  static const std::vector<Migration> all{
+@entries@  };
+  return all;
+}
+
+}  // namespace belfry::storage
+]=])
+endfunction()

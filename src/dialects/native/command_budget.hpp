@@ -1,0 +1,36 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "belfry/core/time.hpp"
+
+namespace belfry::dialects::native {
+
+/// Token bucket of one connection, in thousandths of a command so that milliseconds add up exactly.
+class CommandBudget {
+ public:
+  CommandBudget(int burst, int per_second, core::TimePoint now)
+      : capacity_(std::int64_t{burst} * kCost), per_second_(per_second), left_(capacity_), at_(now) {}
+
+  /// False: this command is one too many.
+  bool take(core::TimePoint now) {
+    // A clock that was set back gives nothing and takes nothing.
+    const auto elapsed = std::clamp<std::int64_t>((now - at_).count(), 0, kLongestIdleMs);
+    at_ = now;
+    left_ = std::min(capacity_, left_ + elapsed * per_second_);
+    if (left_ < kCost) return false;
+    left_ -= kCost;
+    return true;
+  }
+
+ private:
+  static constexpr std::int64_t kCost = 1000;
+  static constexpr std::int64_t kLongestIdleMs = 3'600'000;
+  std::int64_t capacity_;
+  std::int64_t per_second_;
+  std::int64_t left_;
+  core::TimePoint at_;
+};
+
+}  // namespace belfry::dialects::native

@@ -1,0 +1,63 @@
+#include <algorithm>
+#include <utility>
+
+#include "dialects/native/replies.hpp"
+#include "dialects/native/session.hpp"
+
+/// Who the client is, and until when.
+namespace belfry::dialects::native {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongestTimer{std::chrono::hours{1}};
+
+}  // namespace
+
+void Conversation::open(std::optional<auth::Identity> identity) {
+  if (identity) {
+    install(std::move(*identity));
+    // Not from inside the opening: the carrier is not ready to send yet.
+    set_timer(services_.clock.now());
+    return;
+  }
+  timer_ = services_.wheel.after(services_.options.login_timeout,
+                                 guarded([this] { shut(CloseCode::kUnauthorized, "no token"); }));
+}
+
+void Conversation::install(auth::Identity identity) {
+  identity_ = std::move(identity);
+  notice_given_ = false;
+}
+
+/// Says that the token's end is near, closes at its end, and waits for whichever comes next.
+void Conversation::watch_token() {
+  if (over_ || !identity_) return;
+  const auto now = services_.clock.now();
+  const auto expires_at = identity_->expires_at;
+  if (now >= expires_at) return shut(CloseCode::kUnauthorized, "token expired");
+  const auto notice_at = expires_at - services_.options.expiry_notice;
+  if (!notice_given_ && now >= notice_at) {
+    notice_given_ = true;
+    sink_.send(auth_expiring(expires_at));
+  }
+  set_timer(notice_given_ ? expires_at : notice_at);
+}
+
+void Conversation::set_timer(core::TimePoint at) {
+  const auto left = std::clamp<milliseconds>(at - services_.clock.now(), milliseconds{1}, kLongestTimer);
+  timer_ = services_.wheel.after(left, guarded([this] { watch_token(); }));
+}
+
+/// From here on the client hears nothing but the close frame; its rooms forget it at once.
+void Conversation::shut(CloseCode code, std::string_view reason) {
+  if (over_) return;
+  over_ = true;
+  timer_.cancel();
+  rooms_.clear();
+  services_.hub.remove(*this);
+  sink_.close(code, reason);
+}
+
+}  // namespace belfry::dialects::native

@@ -1,0 +1,44 @@
+#include "connection.hpp"
+
+#include <utility>
+
+namespace belfry::net {
+
+Connection::Connection(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport)
+    : edge_(std::move(edge)),
+      transport_(std::move(transport)),
+      http_(std::make_shared<HttpSession>(edge_, transport_)) {
+  edge_->metrics.http_connections.add();
+}
+
+Connection::~Connection() { leave_http(); }
+
+void Connection::leave_http() {
+  if (http_) edge_->metrics.http_connections.sub();
+  http_ = nullptr;
+}
+
+runtime::Task<void> Connection::run() {
+  auto upgrade = co_await http_->run();
+  leave_http();
+  if (!upgrade || !transport_->open()) co_return;
+  websocket_ = make_ws_session(edge_, transport_);
+  co_await websocket_->run(std::move(*upgrade));
+  websocket_ = nullptr;
+}
+
+void Connection::drain(std::chrono::milliseconds reconnect_in) {
+  if (websocket_) return websocket_->drain(reconnect_in);
+  if (http_) http_->drain();
+}
+
+// Copies, because the coroutine that holds this connection may go with what it waits for.
+void Connection::abandon() {
+  const auto http = http_;
+  const auto websocket = websocket_;
+  leave_http();
+  if (http) http->abandon();
+  if (websocket) websocket->abandon();
+}
+
+}  // namespace belfry::net

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "edge.hpp"
+#include "http_session.hpp"
+#include "transport.hpp"
+#include "ws_session.hpp"
+
+namespace belfry::net {
+
+/// One client's connection: HTTP first, WebSocket after an upgrade. Loop's thread only.
+class Connection {
+ public:
+  Connection(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  runtime::Task<void> run();
+  void drain(std::chrono::milliseconds reconnect_in);
+  void cut() { transport_->cut(); }
+  void abandon();
+
+ private:
+  void leave_http();
+
+  std::shared_ptr<Edge> edge_;
+  std::shared_ptr<Transport> transport_;
+  std::shared_ptr<HttpSession> http_;
+  std::shared_ptr<WsSession> websocket_;
+};
+
+}  // namespace belfry::net

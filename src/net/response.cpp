@@ -1,0 +1,66 @@
+#include "response.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/beast/http/status.hpp>
+
+#include "gzip.hpp"
+
+namespace belfry::net {
+namespace {
+
+constexpr std::size_t kGzipFrom = 1024;
+
+bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+
+bool is_token(std::string_view name) {
+  constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::ranges::all_of(name, [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kPunctuation.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_clean(std::string_view value) {
+  return value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+void append_header(std::string& head, std::string_view name, std::string_view value) {
+  if (!is_token(name) || !is_clean(value)) return;
+  head.append(name).append(": ").append(value).append("\r\n");
+}
+
+}  // namespace
+
+EncodedResponse encode_response(http::Response response, const ResponseContext& context) {
+  EncodedResponse encoded;
+  auto& head = encoded.head;
+  const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
+  head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, std::string_view(reason.data(), reason.size()));
+  const bool body_allowed = has_body(response.status);
+  if (body_allowed && !response.body.empty()) append_header(head, "Content-Type", response.content_type);
+  if (body_allowed && response.body.size() > kGzipFrom) {
+    append_header(head, "Vary", "Accept-Encoding");
+    if (context.gzip) {
+      if (auto packed = gzip(response.body)) {
+        response.body = std::move(*packed);
+        append_header(head, "Content-Encoding", "gzip");
+      }
+    }
+  }
+  for (const auto& [name, value] : response.headers) append_header(head, name, value);
+  if (body_allowed) head += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (!context.keep_alive) {
+    head += "Connection: close\r\n";
+  } else if (context.minor_version == 0) {
+    head += "Connection: keep-alive\r\n";
+  }
+  head += "\r\n";
+  if (body_allowed && !context.head) encoded.body = std::move(response.body);
+  return encoded;
+}
+
+}  // namespace belfry::net

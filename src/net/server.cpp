@@ -1,0 +1,239 @@
+#include "belfry/net/server.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "belfry/runtime/task_group.hpp"
+#include "belfry/telemetry/log.hpp"
+#include "connection.hpp"
+
+namespace belfry::net {
+namespace {
+
+namespace asio = boost::asio;
+using Tcp = asio::ip::tcp;
+using Acceptor = asio::basic_socket_acceptor<Tcp, runtime::Executor>;
+
+constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
+constexpr auto kAcceptPause = std::chrono::milliseconds(200);
+/// Between the cut at the end of a drain and its `done`: the loop's time to let the cut connections end.
+constexpr auto kAfterCut = std::chrono::milliseconds(200);
+/// Connections above the limit that are told so; beyond, they are closed without a word.
+constexpr std::size_t kMaxRefusals = 64;
+constexpr auto kRefusalTime = std::chrono::seconds(2);
+constexpr std::string_view kRefusal =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+std::string why(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown";
+  }
+}
+
+/// The process or the system ran out of something that closing connections gives back.
+bool out_of_resources(const boost::system::error_code& error) {
+  return error == boost::system::errc::too_many_files_open ||
+         error == boost::system::errc::too_many_files_open_in_system || error == boost::system::errc::no_buffer_space ||
+         error == boost::system::errc::not_enough_memory;
+}
+
+}  // namespace
+
+class Server::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::Service& service,
+       std::vector<dialects::Dialect*> dialects, telemetry::Metrics& metrics)
+      : edge_(std::make_shared<Edge>(loop, wheel, limits, service, std::move(dialects), metrics,
+                                     std::make_shared<TurnFlusher>(loop))),
+        tasks_(loop, [](const std::string& name, std::exception_ptr exception) {
+          telemetry::error("task_failed", {{"task", name}, {"what", why(exception)}});
+        }) {
+    edge_->flusher->start();
+  }
+
+  core::Result<std::uint16_t> listen(const ListenOptions& options);
+  void drain(std::chrono::milliseconds spread, std::move_only_function<void()> done);
+  void shut_down();
+  std::size_t connections() const { return connections_.size(); }
+
+ private:
+  static runtime::Task<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor);
+  static runtime::Task<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
+  static runtime::Task<void> turn_away(std::shared_ptr<Impl> self, std::shared_ptr<Transport> transport);
+  runtime::Task<void> pause();
+  void admit(Transport::Socket socket);
+  void remove(Connection* connection);
+  void cut_all();
+  void finish_drain();
+
+  std::shared_ptr<Edge> edge_;
+  runtime::TaskGroup tasks_;
+  std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+  std::size_t refusals_ = 0;
+  runtime::Wheel::Timer accept_pause_;
+  runtime::Wheel::Timer drain_deadline_;
+  std::move_only_function<void()> drained_;
+};
+
+core::Result<std::uint16_t> Server::Impl::listen(const ListenOptions& options) {
+  boost::system::error_code error;
+  const auto fail = [&](std::string_view step) {
+    return core::fail(core::Error::unavailable(
+        fmt::format("Cannot listen on {} port {}: {}: {}.", options.address, options.port, step, error.message())));
+  };
+  const auto address = asio::ip::make_address(options.address, error);
+  if (error) return fail("not an IP address");
+  const Tcp::endpoint endpoint(address, options.port);
+  auto acceptor = std::make_shared<Acceptor>(edge_->loop.context().get_executor());
+  acceptor->open(endpoint.protocol(), error);
+  if (error) return fail("open");
+  acceptor->set_option(Acceptor::reuse_address(true), error);
+  if (error) return fail("SO_REUSEADDR");
+  acceptor->bind(endpoint, error);
+  if (error) return fail("bind");
+  acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail("listen");
+  const auto port = acceptor->local_endpoint(error).port();
+  if (error) return fail("local address");
+  acceptors_.push_back(acceptor);
+  tasks_.spawn("accept", accept_all(shared_from_this(), std::move(acceptor)));
+  return port;
+}
+
+runtime::Task<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor) {
+  while (acceptor->is_open()) {
+    Transport::Socket socket(acceptor->get_executor());
+    const auto [error] = co_await acceptor->async_accept(socket, kAwait);
+    if (!error) {
+      self->admit(std::move(socket));
+    } else if (out_of_resources(error)) {
+      telemetry::warn("accept_paused", {{"why", error.message()}, {"connections", self->connections_.size()}});
+      co_await self->pause();
+    } else if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) {
+      co_return;
+    }
+  }
+}
+
+runtime::Task<void> Server::Impl::pause() {
+  const auto waited = std::make_shared<OneShot<bool>>(edge_->loop.context().get_executor());
+  accept_pause_ = edge_->wheel.after(kAcceptPause, [go = waited->callback()]() mutable { go(true); });
+  co_await waited->wait();
+}
+
+void Server::Impl::admit(Transport::Socket socket) {
+  boost::system::error_code ignored;
+  socket.set_option(Tcp::no_delay(true), ignored);
+  auto transport = std::make_shared<Transport>(std::move(socket), edge_->flusher);
+  if (connections_.size() >= edge_->limits.max_connections) {
+    if (refusals_ >= kMaxRefusals) return transport->cut();
+    ++refusals_;
+    return tasks_.spawn("turn_away", turn_away(shared_from_this(), std::move(transport)));
+  }
+  const auto connection = std::make_shared<Connection>(edge_, std::move(transport));
+  connections_.emplace(connection.get(), connection);
+  tasks_.spawn("connection", serve(shared_from_this(), connection));
+}
+
+runtime::Task<void> Server::Impl::turn_away(std::shared_ptr<Impl> self, std::shared_ptr<Transport> transport) {
+  self->edge_->metrics.http_responses[5].add();
+  const auto deadline = self->edge_->wheel.after(kRefusalTime, [transport] { transport->cut(); });
+  transport->queue(nullptr, kRefusal);
+  co_await asio::async_initiate<const decltype(kAwait)&, void(Transport::ErrorCode)>(
+      [&transport](auto handler) { transport->finish(std::move(handler)); }, kAwait);
+  --self->refusals_;
+}
+
+runtime::Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection) {
+  try {
+    co_await connection->run();
+  } catch (const std::exception& error) {
+    telemetry::error("connection_failed", {{"what", error.what()}});
+  }
+  connection->cut();
+  self->remove(connection.get());
+}
+
+void Server::Impl::remove(Connection* connection) {
+  connections_.erase(connection);
+  if (connections_.empty()) finish_drain();
+}
+
+void Server::Impl::drain(std::chrono::milliseconds spread, std::move_only_function<void()> done) {
+  edge_->draining = true;
+  drained_ = std::move(done);
+  boost::system::error_code ignored;
+  for (const auto& acceptor : std::exchange(acceptors_, {})) acceptor->close(ignored);
+  if (connections_.empty()) return finish_drain();
+  drain_deadline_ = edge_->wheel.after(edge_->limits.drain_timeout, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->cut_all();
+  });
+  // A connection may end while it is told: walk over a copy.
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [key, connection] : connections_) all.push_back(connection);
+  std::mt19937 random(std::random_device{}());
+  std::uniform_real_distribution<double> jitter(0.0, 1.0);
+  const auto slice = static_cast<double>(spread.count()) / static_cast<double>(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto delay = slice * (static_cast<double>(i) + jitter(random));
+    all[i]->drain(std::chrono::milliseconds(static_cast<std::int64_t>(delay)));
+  }
+}
+
+void Server::Impl::cut_all() {
+  telemetry::warn("drain_cut", {{"connections", connections_.size()}});
+  for (const auto& [key, connection] : connections_) connection->cut();
+  drain_deadline_ = edge_->wheel.after(kAfterCut, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->finish_drain();
+  });
+}
+
+void Server::Impl::finish_drain() {
+  if (!drained_) return;
+  drain_deadline_.cancel();
+  std::exchange(drained_, nullptr)();
+}
+
+void Server::Impl::shut_down() {
+  edge_->draining = true;
+  edge_->flusher->stop();
+  drained_ = nullptr;
+  drain_deadline_.cancel();
+  accept_pause_.cancel();
+  boost::system::error_code ignored;
+  for (const auto& acceptor : std::exchange(acceptors_, {})) acceptor->close(ignored);
+  for (const auto& [key, connection] : std::exchange(connections_, {})) {
+    connection->cut();
+    connection->abandon();
+  }
+}
+
+Server::Server(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::Service& service,
+               std::vector<dialects::Dialect*> dialects, telemetry::Metrics& metrics)
+    : impl_(std::make_shared<Impl>(loop, wheel, limits, service, std::move(dialects), metrics)) {}
+
+Server::~Server() { impl_->shut_down(); }
+
+core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
+
+void Server::drain(std::chrono::milliseconds spread, std::move_only_function<void()> done) {
+  impl_->drain(spread, std::move(done));
+}
+
+std::size_t Server::connections() const { return impl_->connections(); }
+
+}  // namespace belfry::net

@@ -1,0 +1,305 @@
+#include "ws_session.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include "belfry/telemetry/log.hpp"
+#include "ws_layer.hpp"
+
+namespace belfry::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = boost::beast::websocket;
+using dialects::CloseCode;
+using Clock = runtime::Wheel::Clock;
+using TimePoint = Clock::time_point;
+
+constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
+constexpr std::string_view kPing("\x89\x00", 2);
+/// Control frames that Beast may have in the queue before it waits for the peer to take them.
+constexpr std::size_t kMaxControlBytes = 16 * 1024;
+/// The queue may pass `max_queued_bytes`, since a session reacts to that with a last few frames, but not by more than
+/// this.
+constexpr std::size_t kHardFactor = 4;
+constexpr std::size_t kKeptReadBuffer = 4096;
+constexpr auto kNever = TimePoint::max();
+
+/// Kept by the session's coroutine and by each callback it gave out, so that it outlives both.
+struct SessionSlot {
+  std::unique_ptr<dialects::Session> session;
+};
+
+class WsSessionImpl final : public WsSession,
+                            public dialects::FrameSink,
+                            public Transport::Observer,
+                            public std::enable_shared_from_this<WsSessionImpl> {
+ public:
+  WsSessionImpl(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport);
+  ~WsSessionImpl() override;
+
+  runtime::Task<void> run(Upgrade upgrade) override;
+  void drain(std::chrono::milliseconds reconnect_in) override;
+  void abandon() override;
+
+  void send(const realtime::SharedFrame& frame) override;
+  bool writable() const override { return transport_->queued() < edge_->limits.max_queued_bytes; }
+  void close(CloseCode code, std::string_view reason) override;
+
+  void on_read() override { last_byte_ = edge_->wheel.now(); }
+  void on_flushed() override;
+  void on_failed() override { carrier_gone(); }
+
+ private:
+  using Stream = websocket::stream<WebSocketLayer, false>;
+
+  runtime::Task<bool> accept(const Upgrade& upgrade);
+  runtime::Task<void> read_messages();
+  runtime::Task<void> deliver(std::string_view text);
+  template <class Call>
+  void guarded(Call&& call);
+  void on_close_frame();
+  void give_up_reader();
+  void carrier_gone();
+  void leave();
+  void arm();
+  void on_timer();
+  TimePoint next_deadline() const;
+
+  std::shared_ptr<Edge> edge_;
+  std::shared_ptr<Transport> transport_;
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  std::shared_ptr<SessionSlot> slot_;
+  std::weak_ptr<PendingAnswer> owed_;
+  runtime::Wheel::Timer timer_;
+  TimePoint armed_for_ = kNever;
+  TimePoint last_byte_;
+  TimePoint next_ping_;
+  TimePoint blocked_since_ = kNever;
+  TimePoint cut_at_ = kNever;
+  std::uint64_t sent_ = 0;
+  bool counted_ = false;
+  bool reading_ = false;
+  bool over_limit_ = false;
+  bool closing_ = false;       ///< the session's frames are no longer taken
+  bool close_queued_ = false;  ///< the close frame is in the queue
+  bool drained_after_close_ = false;
+  bool gone_ = false;
+};
+
+WsSessionImpl::WsSessionImpl(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport)
+    : edge_(std::move(edge)),
+      transport_(std::move(transport)),
+      stream_(transport_, edge_->loop.context().get_executor(), kMaxControlBytes, [this] { on_close_frame(); }),
+      slot_(std::make_shared<SessionSlot>()) {
+  stream_.read_message_max(edge_->limits.max_frame_bytes);
+  edge_->metrics.ws_connections.add();
+  counted_ = true;
+  transport_->count_as_websocket(edge_->metrics);
+  transport_->observe(this);
+  last_byte_ = edge_->wheel.now();
+  next_ping_ = last_byte_ + edge_->limits.ping_interval;
+}
+
+WsSessionImpl::~WsSessionImpl() { leave(); }
+
+void WsSessionImpl::leave() {
+  timer_.cancel();
+  transport_->observe(nullptr);
+  if (!std::exchange(counted_, false)) return;
+  transport_->stop_counting();
+  edge_->metrics.ws_connections.sub();
+}
+
+// A session that throws has broken its contract: its own connection pays, no other.
+template <class Call>
+void WsSessionImpl::guarded(Call&& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    telemetry::error("session_failed", {{"what", error.what()}});
+    close(CloseCode::kInternal, "");
+  }
+}
+
+runtime::Task<void> WsSessionImpl::run(Upgrade upgrade) {
+  const auto self = shared_from_this();
+  arm();
+  transport_->give_back(std::move(upgrade.rest));
+  if (co_await accept(upgrade) && !gone_) {
+    guarded([&] { slot_->session = upgrade.dialect->open(*this, std::move(upgrade.identity)); });
+    if (edge_->draining) drain(std::chrono::milliseconds(0));
+    co_await read_messages();
+  }
+  carrier_gone();
+  transport_->cut();
+  leave();
+}
+
+runtime::Task<bool> WsSessionImpl::accept(const Upgrade& upgrade) {
+  // The caller checked the request; Beast needs only what the answer is made of.
+  namespace bhttp = beast::http;
+  bhttp::request<bhttp::empty_body> request(bhttp::verb::get, "/", 11);
+  request.set(bhttp::field::host, "belfry");
+  request.set(bhttp::field::connection, "upgrade");
+  request.set(bhttp::field::upgrade, "websocket");
+  request.set(bhttp::field::sec_websocket_key, upgrade.key);
+  request.set(bhttp::field::sec_websocket_version, "13");
+  const auto [error] = co_await stream_.async_accept(request, kAwait);
+  co_return !error;
+}
+
+runtime::Task<void> WsSessionImpl::read_messages() {
+  while (true) {
+    reading_ = true;
+    last_byte_ = edge_->wheel.now();
+    const auto [error, bytes] = co_await stream_.async_read(buffer_, kAwait);
+    reading_ = false;
+    if (error) co_return;
+    if (stream_.got_binary()) close(CloseCode::kUnsupportedData, "Binary frames are not supported.");
+    const auto data = buffer_.data();
+    if (!closing_ && !gone_ && slot_->session) {
+      co_await deliver({static_cast<const char*>(data.data()), data.size()});
+    }
+    buffer_.consume(buffer_.size());
+    if (buffer_.capacity() > kKeptReadBuffer) buffer_.shrink_to_fit();
+  }
+}
+
+// The next message is read only when this one is done: a client that sends faster than its commands run waits in its
+// own socket.
+runtime::Task<void> WsSessionImpl::deliver(std::string_view text) {
+  const auto done = std::make_shared<OneShot<std::monostate>>(edge_->loop.context().get_executor());
+  owed_ = done;
+  guarded(
+      [&] { slot_->session->on_text(text, [slot = slot_, callback = done->callback()]() mutable { callback({}); }); });
+  if (!done->answered()) co_await done->wait();
+}
+
+void WsSessionImpl::send(const realtime::SharedFrame& frame) {
+  if (closing_ || gone_) return;
+  transport_->queue(frame, frame->wire());
+  const auto limit = edge_->limits.max_queued_bytes;
+  if (transport_->queued() < limit) return;
+  transport_->send_now();
+  if (transport_->queued() < limit) return;
+  over_limit_ = true;
+  if (transport_->queued() > kHardFactor * limit) give_up_reader();
+}
+
+void WsSessionImpl::close(CloseCode code, std::string_view reason) {
+  if (closing_ || gone_) return;
+  closing_ = true;
+  cut_at_ = edge_->wheel.now() + edge_->limits.write_timeout;
+  websocket::close_reason why(static_cast<std::uint16_t>(code));
+  why.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), why.reason.max_size()));
+  stream_.async_close(why, [self = shared_from_this()](const beast::error_code&) { self->carrier_gone(); });
+  arm();
+}
+
+void WsSessionImpl::on_close_frame() {
+  closing_ = close_queued_ = true;
+  cut_at_ = std::min(cut_at_, edge_->wheel.now() + edge_->limits.write_timeout);
+  arm();
+}
+
+// What has not begun to be sent is dropped, so that the close frame has a chance and the memory is free.
+void WsSessionImpl::give_up_reader() {
+  edge_->metrics.ws_closed_stuck.add();
+  if (!closing_) {
+    transport_->drop_unsent();
+    close(CloseCode::kStuckReader, "The reader is stuck.");
+  }
+  cut_at_ = std::min(cut_at_, edge_->wheel.now() + edge_->limits.close_timeout);
+  arm();
+}
+
+void WsSessionImpl::on_flushed() {
+  const auto now = edge_->wheel.now();
+  const bool moved = std::exchange(sent_, transport_->sent()) != sent_;
+  if (!transport_->blocked()) {
+    blocked_since_ = kNever;
+  } else if (moved || blocked_since_ == kNever) {
+    blocked_since_ = now;
+  }
+  if (close_queued_ && transport_->queued() == 0 && !std::exchange(drained_after_close_, true)) {
+    cut_at_ = std::min(cut_at_, now + edge_->limits.close_timeout);
+  }
+  arm();
+  if (!over_limit_ || transport_->queued() > edge_->limits.max_queued_bytes / 2) return;
+  over_limit_ = false;
+  if (!closing_ && !gone_ && slot_->session) guarded([&] { slot_->session->on_writable(); });
+}
+
+void WsSessionImpl::carrier_gone() {
+  if (std::exchange(gone_, true)) return;
+  if (slot_->session) guarded([&] { slot_->session->on_closed(); });
+}
+
+void WsSessionImpl::drain(std::chrono::milliseconds reconnect_in) {
+  if (closing_ || gone_ || !slot_->session) return;
+  guarded([&] { slot_->session->on_draining(reconnect_in); });
+  close(CloseCode::kRestart, "The server restarts.");
+}
+
+void WsSessionImpl::abandon() {
+  const auto self = shared_from_this();
+  carrier_gone();
+  leave();
+  if (const auto owed = owed_.lock()) owed->abandon();
+}
+
+void WsSessionImpl::arm() {
+  const auto deadline = next_deadline();
+  if (gone_ || !counted_ || (timer_.active() && armed_for_ <= deadline)) return;
+  armed_for_ = deadline;
+  const auto delay = std::chrono::ceil<std::chrono::milliseconds>(deadline - edge_->wheel.now());
+  timer_ = edge_->wheel.after(delay, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->on_timer();
+  });
+}
+
+// Activity only moves a time point; the timer looks at them when it fires and goes on to the next one.
+TimePoint WsSessionImpl::next_deadline() const {
+  if (closing_) return cut_at_;
+  auto deadline = next_ping_;
+  if (reading_) deadline = std::min(deadline, last_byte_ + edge_->limits.silence_timeout);
+  if (blocked_since_ != kNever) deadline = std::min(deadline, blocked_since_ + edge_->limits.stuck_timeout);
+  return deadline;
+}
+
+void WsSessionImpl::on_timer() {
+  const auto now = edge_->wheel.now();
+  if (closing_) {
+    if (now >= cut_at_) return transport_->cut();
+  } else if (blocked_since_ != kNever && now >= blocked_since_ + edge_->limits.stuck_timeout) {
+    give_up_reader();
+  } else if (reading_ && now >= last_byte_ + edge_->limits.silence_timeout) {
+    close(CloseCode::kGoingAway, "No sign of life.");
+    cut_at_ = now + edge_->limits.close_timeout;
+  } else if (now >= next_ping_) {
+    next_ping_ = now + edge_->limits.ping_interval;
+    if (!transport_->blocked()) transport_->queue(nullptr, kPing);
+  }
+  arm();
+}
+
+}  // namespace
+
+std::shared_ptr<WsSession> make_ws_session(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport) {
+  return std::make_shared<WsSessionImpl>(std::move(edge), std::move(transport));
+}
+
+}  // namespace belfry::net

@@ -1,0 +1,186 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "belfry/realtime/hub.hpp"
+#include "reads.hpp"
+#include "room_state.hpp"
+
+namespace belfry::realtime {
+
+/// The hub behind `Hub`, over the `Reads` seam. One I/O thread, no locks. Continuations of reads and timers hold it,
+/// rooms and subscriptions weakly, so anything may end while they are under way. Callbacks of subscribers and joins are
+/// called only when the tables are consistent.
+class HubCore : public std::enable_shared_from_this<HubCore> {
+ public:
+  HubCore(HubOptions options, std::unique_ptr<Reads> reads, runtime::Wheel& wheel, const core::Clock& clock,
+          telemetry::Metrics& metrics);
+
+  void start();
+  void stop();
+  void join(Subscriber& subscriber, const domain::RoomTarget& target, JoinDone done);
+  void leave(Subscriber& subscriber, const domain::RoomKey& room);
+  void remove(Subscriber& subscriber);
+  void drained(Subscriber& subscriber);
+  void actor_changed(Subscriber& subscriber);
+  std::size_t room_count(const Subscriber& subscriber) const;
+  void on_commit(const domain::CommitNotice& notice);
+  void on_hint();
+  void on_database_restored();
+  Hub::Counts counts() const;
+
+ private:
+  using State = Subscription::State;
+  using MemberPtr = std::shared_ptr<Member>;
+  using FrameCache = std::vector<std::pair<const Encoder*, SharedFrame>>;
+
+  // membership.cpp: who is where.
+  MemberPtr member_of(Subscriber& subscriber);
+  RoomPtr room_of(const domain::RoomKey& key);
+  void attach(const MemberPtr& member, const domain::RoomKey& key, JoinDone done);
+  void detach(SubscriptionPtr sub);
+  void forget_if_idle(const MemberPtr& member);
+  void drop_if_empty(Room& room);
+  void compact(Room& room);
+  void evict(SubscriptionPtr sub, core::Reason reason, const core::Error& error);
+  void answer_joins(const SubscriptionPtr& sub, const core::Result<Joined>& answer);
+  Joined joined(const Subscription& sub) const;
+
+  // delivery.cpp: the log in order, to the members.
+  enum class Run : std::uint8_t { kDone, kHole };
+  Run run(const RoomPtr& room, std::span<const domain::SharedEvent> events);
+  void hold(Room& room, std::span<const domain::SharedEvent> events);
+  void deliver(const RoomPtr& room, const domain::SharedEvent& event);
+  void fan_out(Room& room, const domain::Event& event, const Position& before);
+  static void fall_behind(Subscription& sub, const Position& before);
+  void apply_control(const RoomPtr& room, const domain::Event& event);
+  const SharedFrame& frame_for(FrameCache& cache, const Encoder& encoder, const domain::Event& event);
+  static bool may_see(const Subscription& sub, const domain::Event& event);
+  static bool expired(const Subscription& sub, core::TimePoint now, core::TimePoint occurred_at);
+
+  // log_follower.cpp: closing holes by reading.
+  void want(const RoomPtr& room, std::int64_t seq);
+  void read_if_behind(const RoomPtr& room);
+  void pump_reads();
+  void read(const RoomPtr& room);
+  void on_page(const RoomPtr& room, const Position& asked, core::Result<domain::LogPage> page);
+  void forked(const RoomPtr& room);
+
+  // access_log.cpp: what concerns a subject.
+  std::int64_t access_applied() const { return access_->live ? access_->position.seq : -1; }
+  void follow_access();
+  void on_access_head(core::Result<Scan> scan);
+  void apply_access(const domain::Event& event);
+  void release_stalled();
+  void decide_everybody(std::int64_t access_seq);
+
+  // decisions.cpp: suspend, and what ends it.
+  struct Question {
+    std::weak_ptr<Subscription> sub;
+    std::int64_t room_seq = 0;  ///< the room's position when it was asked
+    std::int64_t access_seq = 0;
+  };
+  using Batch = std::vector<Question>;
+  /// One kind of question: batches share the next read while others are in flight.
+  struct Lane {
+    Lane(std::size_t jobs, std::size_t questions, bool introduce)
+        : max_in_flight(jobs), max_batch(questions), introduces(introduce) {}
+    std::size_t max_in_flight;
+    std::size_t max_batch;
+    bool introduces;  ///< the asker is new to this node: asked alone, and named as the job's caller
+    std::size_t in_flight = 0;
+    std::size_t failures = 0;  ///< in a row
+    std::deque<std::weak_ptr<Subscription>> queue;
+    std::deque<Batch> halves;  ///< of a batch that failed as a whole
+  };
+  static Position position_of(const Subscription& sub);
+  void suspend(const SubscriptionPtr& sub);
+  void mark_suspended(const SubscriptionPtr& sub);
+  void suspend_expired(const SubscriptionPtr& sub);
+  void ask(const SubscriptionPtr& sub);
+  void pump_decisions();
+  Batch take(Lane& lane);
+  void submit(Lane& lane, Batch batch);
+  void on_decisions(Lane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer);
+  void on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer);
+  void on_unknown(const SubscriptionPtr& sub, const core::Error& error);
+  void on_allowed(const SubscriptionPtr& sub, const domain::RoomDecision& decision);
+  void settle_join(const SubscriptionPtr& sub, const domain::RoomHead& head);
+  void ask_again(const SubscriptionPtr& sub);
+  void retry_later(const SubscriptionPtr& sub);
+  void arm(const SubscriptionPtr& sub);
+  void set_timer(const SubscriptionPtr& sub, std::chrono::milliseconds delay);
+  void due(const SubscriptionPtr& sub);
+  std::chrono::milliseconds jittered(std::chrono::milliseconds delay);
+
+  // refill.cpp: what a subscription missed.
+  void catch_up(const SubscriptionPtr& sub);
+  void queue_refill(const RoomPtr& room);
+  void pump_refills();
+  bool start_refill(const RoomPtr& room);
+  void on_refill(const RoomPtr& room, const Position& from, core::Result<domain::LogPage> page);
+  void feed(const SubscriptionPtr& sub, const domain::LogPage& page, std::vector<FrameCache>& frames);
+
+  // sweep.cpp: what nobody told us.
+  void sweep_now();
+  void on_swept(const std::vector<std::pair<domain::RoomKey, Position>>& verified, core::Result<Scan> scan);
+  void verify(const std::vector<std::pair<domain::RoomKey, Position>>& verified,
+              const std::vector<domain::RoomHead>& heads);
+  void arm_sweep();
+  RoomPtr followed(const domain::RoomKey& key) const;
+
+  template <class F>
+  auto guarded(F body) {
+    return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
+      if (const auto self = weak.lock(); self && !self->stopped_) body(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  HubOptions options_;
+  std::unique_ptr<Reads> reads_;
+  runtime::Wheel& wheel_;
+  const core::Clock& clock_;
+  telemetry::Metrics& metrics_;
+
+  bool started_ = false;  ///< the access log was followed once
+  bool stopped_ = false;
+  std::unordered_map<domain::RoomKey, RoomPtr> rooms_;
+  std::unordered_map<const Subscriber*, MemberPtr> members_;
+  std::unordered_map<core::UserId, std::vector<Member*>> users_;
+  std::size_t subscriptions_ = 0;
+  TargetCache targets_;
+  std::unordered_set<core::UserId> introduced_;
+  FrameCache frames_;  ///< of the event that is being delivered
+
+  RoomPtr access_;
+  bool access_asked_ = false;
+  runtime::Wheel::Timer access_retry_;
+  std::vector<std::weak_ptr<Room>> stalled_;
+
+  std::deque<std::weak_ptr<Room>> read_queue_;
+  std::size_t reads_in_flight_ = 0;
+  std::deque<std::weak_ptr<Room>> refill_queue_;
+  std::size_t refills_in_flight_ = 0;
+  std::array<Lane, 3> lanes_;
+
+  bool sweeping_ = false;
+  bool sweep_again_ = false;
+  bool verify_ = false;
+  std::uint64_t next_xid_ = 0;
+  core::TimePoint swept_at_{};
+  runtime::Wheel::Timer sweep_timer_;
+  std::minstd_rand random_;
+};
+
+}  // namespace belfry::realtime

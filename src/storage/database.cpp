@@ -1,0 +1,107 @@
+#include "belfry/storage/postgres.hpp"
+#include "belfry/telemetry/log.hpp"
+#include "storage/batcher.hpp"
+#include "storage/engine.hpp"
+#include "storage/housekeeper.hpp"
+#include "storage/job_thread.hpp"
+#include "storage/monitor.hpp"
+
+namespace belfry::storage {
+
+class PostgresDatabase::Impl {
+ public:
+  Impl(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
+       domain::GrantProvider* provider)
+      : engine_(std::make_shared<Engine>(std::move(options), std::move(poster), metrics, std::move(hooks), provider)),
+        monitor_(*engine_),
+        housekeeper_(engine_->options) {
+    engine_->wake_monitor = [this] { monitor_.wake(); };
+  }
+  ~Impl() { stop(); }
+
+  void start() {
+    monitor_.start();
+    housekeeper_.start();
+    threads_.emplace_back([this] { run_thread<Batcher>("messages"); });
+    for (int i = 0; i < engine_->options.connections; ++i) {
+      threads_.emplace_back([this] { run_thread<JobThread>("jobs"); });
+    }
+  }
+
+  void stop() {
+    if (engine_->stopping.exchange(true)) return;
+    refuse_queued(engine_->jobs);
+    refuse_queued(engine_->messages);
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+    housekeeper_.stop();
+    monitor_.stop();
+    engine_->refuse_late();  // with `stopping` set: all that the provider still had
+  }
+
+  Health health() const { return monitor_.health(); }
+
+  void submit(domain::JobMode mode, const domain::JobOptions& options, Body body, Done done) {
+    auto job = std::make_shared<Job>(mode, options, std::move(body));
+    job->answer = engine_->answer_once<Done, core::Result<void>>(*job, std::move(done));
+    accept(engine_->jobs, std::move(job));
+  }
+
+  void create_message(domain::CreateMessage command, const domain::JobOptions& options, MessageDone done) {
+    auto job = std::make_shared<MessageJob>(std::move(command), options);
+    job->answer = engine_->answer_once<MessageDone, core::Result<domain::CreatedMessage>>(*job, std::move(done));
+    accept(engine_->messages, std::move(job));
+  }
+
+ private:
+  template <class T>
+  void accept(JobQueue<T>& queue, std::shared_ptr<T> job) {
+    engine_->metrics.jobs_queued.add();
+    if (queue.push(job)) return;
+    engine_->metrics.jobs_queued.sub();
+    engine_->metrics.jobs_refused.add();
+    job->fail(unavailable_error());
+  }
+
+  template <class T>
+  void refuse_queued(JobQueue<T>& queue) {
+    for (const auto& job : queue.close()) {
+      engine_->metrics.jobs_queued.sub();
+      job->fail(unavailable_error());
+    }
+  }
+
+  template <class Runner>
+  void run_thread(const char* name) {
+    try {
+      Runner(*engine_).run();
+    } catch (const std::exception& e) {
+      // Every job's failure is caught at the job; what comes here is a fault of ours, and a thread less.
+      telemetry::error("database_thread_ended", {{"thread", name}, {"error", e.what()}});
+    }
+  }
+
+  std::shared_ptr<Engine> engine_;
+  Monitor monitor_;
+  Housekeeper housekeeper_;
+  std::vector<std::thread> threads_;
+};
+
+PostgresDatabase::PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
+                                   domain::GrantProvider* provider)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(poster), metrics, std::move(hooks), provider)) {}
+PostgresDatabase::~PostgresDatabase() = default;
+
+void PostgresDatabase::start() { impl_->start(); }
+void PostgresDatabase::stop() { impl_->stop(); }
+PostgresDatabase::Health PostgresDatabase::health() const { return impl_->health(); }
+
+void PostgresDatabase::submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) {
+  impl_->submit(mode, options, std::move(body), std::move(done));
+}
+
+void PostgresDatabase::create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) {
+  impl_->create_message(std::move(command), options, std::move(done));
+}
+
+}  // namespace belfry::storage

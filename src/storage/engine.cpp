@@ -1,0 +1,97 @@
+#include "storage/engine.hpp"
+
+#include "belfry/telemetry/log.hpp"
+#include "storage/conninfo.hpp"
+
+namespace belfry::storage {
+
+core::Error unavailable_error() {
+  return core::Error::unavailable("The service is busy or cannot reach its database. Try again shortly.");
+}
+
+Engine::Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, PostgresDatabase::Hooks hook,
+               domain::GrantProvider* grants)
+    : options(std::move(asked)),
+      poster(std::move(post)),
+      metrics(counts),
+      hooks(std::move(hook)),
+      provider(grants),
+      jobs(options.max_queued_jobs),
+      messages(options.max_queued_jobs) {}
+
+std::string Engine::conninfo(std::string_view application) const {
+  ConnectionSettings settings;
+  settings.application_name = application;
+  settings.lock_timeout = options.lock_timeout;
+  settings.statement_timeout = options.statement_timeout;
+  settings.idle_in_transaction_timeout = options.idle_in_transaction_timeout;
+  return make_conninfo(options.url, settings);
+}
+
+void Engine::committed(std::shared_ptr<const domain::CommitNotice> notice) {
+  if (!notice) return;
+  if (hooks.on_commit) {
+    poster([self = shared_from_this(), notice = std::move(notice)] { self->hooks.on_commit(notice); });
+  }
+  if (hooks.on_grew) hooks.on_grew();
+}
+
+void Engine::lost() {
+  was_lost = true;
+  if (wake_monitor) wake_monitor();
+}
+
+void Engine::ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::GrantQuestion> questions,
+                        std::function<void()> resume) {
+  constexpr int kMostRounds = 3;
+  if (provider == nullptr || pending->rounds >= kMostRounds) {
+    telemetry::error("grants_asked_in_vain", {{"job", pending->options.name}, {"rounds", pending->rounds}});
+    return pending->fail(core::Error::internal());
+  }
+  ++pending->rounds;
+  {
+    const std::lock_guard lock(asking_mutex);
+    if (stopping) return pending->fail(unavailable_error());
+    asking.insert(pending);
+  }
+  auto answered = [weak = weak_from_this(), pending,
+                   resume = std::move(resume)](core::Result<domain::GrantProvider::Answers> result) {
+    const auto self = weak.lock();
+    if (!self) return;
+    {
+      const std::lock_guard lock(self->asking_mutex);
+      if (self->asking.erase(pending) == 0) return;  // answered as late, or at stop
+    }
+    if (!result) return pending->fail(std::move(result.error()));
+    pending->answers.insert(pending->answers.end(), result->begin(), result->end());
+    resume();
+  };
+  poster([self = shared_from_this(), questions = std::move(questions), answered = std::move(answered)]() mutable {
+    if (self->stopping) return;
+    self->provider->ask(std::move(questions), false, std::move(answered));
+  });
+}
+
+void Engine::refuse_late() {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<std::shared_ptr<Pending>> late;
+  for (auto& job : jobs.take_late(now)) {
+    metrics.jobs_queued.sub();
+    late.push_back(std::move(job));
+  }
+  for (auto& job : messages.take_late(now)) {
+    metrics.jobs_queued.sub();
+    late.push_back(std::move(job));
+  }
+  {
+    const std::lock_guard lock(asking_mutex);
+    std::erase_if(asking, [&](const auto& pending) {
+      if (!stopping && pending->deadline > now) return false;
+      late.push_back(pending);
+      return true;
+    });
+  }
+  for (const auto& pending : late) pending->fail(unavailable_error());
+}
+
+}  // namespace belfry::storage

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "belfry/storage/postgres.hpp"
+#include "storage/job_queue.hpp"
+#include "storage/link.hpp"
+#include "storage/pending.hpp"
+#include "storage/sightings.hpp"
+#include "storage/watchdog.hpp"
+
+namespace belfry::storage {
+
+/// What the health check found of the schema; jobs are refused only when it is known not to fit.
+enum class SchemaState { kUnknown, kFits, kUnfit };
+
+/// What the database threads share. Outlives them; callbacks of the provider hold it weakly.
+struct Engine : std::enable_shared_from_this<Engine> {
+  Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, PostgresDatabase::Hooks hook,
+         domain::GrantProvider* grants);
+
+  /// Wraps a callback so that it runs once, on the I/O thread; counts the job as ended.
+  template <class Done, class Outcome>
+  std::function<void(Outcome)> answer_once(Pending& pending, Done done);
+
+  /// Tells listener and bus what a transaction added; null: nothing.
+  void committed(std::shared_ptr<const domain::CommitNotice> notice);
+  /// Asks the provider and calls `resume` on the I/O thread once `pending.answers` has more; else answers the pending
+  /// with a failure.
+  void ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::GrantQuestion> questions,
+                  std::function<void()> resume);
+  /// Answers what is past its deadline and in no thread's hands.
+  void refuse_late();
+  /// A connection broke: the health check shall look now, and tell that the database was away.
+  void lost();
+
+  const domain::GrantProvider::Answers* external(const domain::GrantProvider::Answers& answers) const {
+    return provider == nullptr ? nullptr : &answers;
+  }
+  std::string conninfo(std::string_view application) const;
+
+  DatabaseOptions options;
+  Poster poster;
+  telemetry::Metrics& metrics;
+  PostgresDatabase::Hooks hooks;
+  domain::GrantProvider* provider;
+  Sightings sightings;
+  Watchdog watchdog;
+  JobQueue<Job> jobs;
+  JobQueue<MessageJob> messages;
+  std::atomic<bool> stopping{false};
+  std::atomic<SchemaState> schema{SchemaState::kUnknown};
+  std::atomic<bool> was_lost{false};
+  std::function<void()> wake_monitor;  ///< set before the threads start
+
+  std::mutex asking_mutex;
+  std::set<std::shared_ptr<Pending>> asking;  ///< waiting for the provider
+};
+
+template <class Done, class Outcome>
+std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done) {
+  // shared_ptr: std::function wants something that can be copied, `done` can only be moved.
+  auto slot = std::make_shared<Done>(std::move(done));
+  return [this, self = weak_from_this(), &pending, slot](Outcome outcome) {
+    if (pending.answered.exchange(true)) return;
+    const auto alive = self.lock();
+    if (!alive) return;
+    metrics.job_seconds.observe(std::chrono::steady_clock::now() - pending.submitted);
+    poster([slot, outcome = std::move(outcome)]() mutable { (*slot)(std::move(outcome)); });
+  };
+}
+
+core::Error unavailable_error();
+
+/// How long past a job's deadline a statement may keep its thread.
+inline constexpr std::chrono::milliseconds kWatchdogMargin{1000};
+
+}  // namespace belfry::storage

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "belfry/core/uuid.hpp"
+#include "storage/session.hpp"
+
+namespace belfry::storage {
+
+/// The database cannot be reached now.
+struct Unreachable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The connection died while COMMIT was on its way: nobody knows yet whether it happened.
+struct CommitInDoubt {
+  std::string xid;
+  std::int64_t room_id = 0;              ///< of the last event, 0 when nothing was appended
+  std::optional<core::Uuid> last_event;  ///< present in the log exactly when the transaction committed
+};
+
+enum class FailureKind {
+  kUnreachable,       ///< no connection could be made
+  kBroken,            ///< the connection died before COMMIT was sent
+  kConflict,          ///< serialization failure or deadlock: run it again
+  kLockTimeout,       ///< a lock was not had in time
+  kStatementTimeout,  ///< the statement ran too long
+  kData,              ///< SQLSTATE class 22 or 23
+  kReadOnly,          ///< a standby answered
+  kSchema,            ///< a table or column is missing
+  kOther,
+};
+
+struct Failure {
+  FailureKind kind = FailureKind::kOther;
+  std::string sqlstate;
+  std::string text;  ///< for the log only
+};
+
+/// What an exception out of a transaction means; `connection` tells whether it lives (null: none was made).
+Failure classify(const std::exception_ptr& error, Connection* connection);
+
+}  // namespace belfry::storage

@@ -1,0 +1,170 @@
+#include "storage/housekeeper.hpp"
+
+#include <set>
+#include <string>
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+
+#include "belfry/core/uuid.hpp"
+#include "belfry/telemetry/log.hpp"
+#include "storage/conninfo.hpp"
+#include "storage/failure.hpp"
+
+namespace belfry::storage {
+namespace {
+
+using Days = std::chrono::sys_days;
+using std::chrono::days;
+
+constexpr days kAhead{14};
+constexpr days kDropMargin{1};
+constexpr std::chrono::seconds kEvery{60};
+constexpr std::chrono::seconds kAgain{5};
+constexpr int kRowsPerDelete = 5000;
+constexpr int kDeletesPerPass = 200;
+
+// One node at a time: two would wait for each other's locks on the partitioned table.
+constexpr const char* kLock = "SELECT pg_advisory_lock(hashtext('belfry housekeeping'))";
+constexpr const char* kUnlock = "SELECT pg_advisory_unlock(hashtext('belfry housekeeping'))";
+
+// xid order is nearly time order, so a pass that finds little to delete reads little.
+constexpr const char* kDeleteJournal =
+    "DELETE FROM commit_journal WHERE xid IN (SELECT xid FROM commit_journal "
+    "WHERE written_at < clock_timestamp() - interval '10 minutes' ORDER BY xid LIMIT {})";
+constexpr const char* kDeleteTickets =
+    "DELETE FROM ws_tickets WHERE secret_hash IN (SELECT secret_hash FROM ws_tickets "
+    "WHERE expires_at < clock_timestamp() LIMIT {})";
+constexpr const char* kDeleteKeys =
+    "DELETE FROM idempotency_keys WHERE (caller, path, key) IN (SELECT caller, path, key FROM idempotency_keys "
+    "WHERE created_at < clock_timestamp() - interval '24 hours' LIMIT {})";
+
+constexpr const char* kPartitions =
+    "SELECT c.relname, i.inhrelid IS NOT NULL, COALESCE(i.inhdetachpending, false) FROM pg_class c "
+    "LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = 'events'::regclass "
+    "WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass) "
+    "AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{8}$' ORDER BY c.relname";
+
+std::string partition_name(Days day) {
+  return fmt::format("events_{:%Y%m%d}", fmt::gmtime(Days::clock::to_time_t(day)));
+}
+
+core::Uuid floor_of(Days day) {
+  return core::Uuid::v7_floor(std::chrono::time_point_cast<std::chrono::milliseconds>(day));
+}
+
+/// The day that a partition's name tells.
+Days day_of(const std::string& name) {
+  const int number = std::stoi(name.substr(name.size() - 8));
+  return Days{std::chrono::year{number / 10000} / (number / 100 % 100) / (number % 100)};
+}
+
+core::TimePoint database_now(pqxx::nontransaction& transaction) {
+  const auto rows = transaction.exec("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+  return core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
+}
+
+/// Makes one partition beside the table and attaches it: readers and writers go on, while CREATE … PARTITION OF would
+/// shut them out.
+void make_partition(pqxx::nontransaction& transaction, Days day) {
+  const auto name = partition_name(day);
+  transaction.exec("BEGIN");
+  try {
+    transaction.exec(fmt::format("CREATE TABLE {} (LIKE events INCLUDING ALL)", name));
+    transaction.exec(fmt::format("ALTER TABLE events ATTACH PARTITION {} FOR VALUES FROM ('{}') TO ('{}')", name,
+                                 floor_of(day).text(), floor_of(day + days{1}).text()));
+    transaction.exec("COMMIT");
+  } catch (...) {
+    if (transaction.conn().is_open()) transaction.exec("ROLLBACK");
+    throw;
+  }
+}
+
+void make_missing(pqxx::nontransaction& transaction) {
+  std::set<std::string> there;
+  for (const auto& row : transaction.exec(kPartitions)) there.insert(row[0].as<std::string>());
+  const auto today = std::chrono::floor<days>(database_now(transaction));
+  for (auto day = today - days{1}; day <= today + kAhead; day += days{1}) {
+    if (!there.contains(partition_name(day))) make_partition(transaction, day);
+  }
+}
+
+/// Every record of a dropped partition is a day at least behind the cut.
+void drop_old(pqxx::nontransaction& transaction, std::chrono::seconds retention) {
+  const auto cut = database_now(transaction) - retention - kDropMargin;
+  for (const auto& row : transaction.exec(kPartitions)) {
+    const auto name = row[0].as<std::string>();
+    if (day_of(name) + days{1} > cut) break;
+    // A pass that was cut off left its work half done: waiting to be detached, or detached and not dropped.
+    if (row[2].as<bool>()) {
+      transaction.exec(fmt::format("ALTER TABLE events DETACH PARTITION {} FINALIZE", name));
+    } else if (row[1].as<bool>()) {
+      transaction.exec(fmt::format("ALTER TABLE events DETACH PARTITION {} CONCURRENTLY", name));
+    }
+    transaction.exec(fmt::format("DROP TABLE {}", name));
+    telemetry::info("events_dropped", {{"partition", name}});
+  }
+}
+
+void delete_batches(pqxx::nontransaction& transaction, const char* statement) {
+  for (int i = 0; i < kDeletesPerPass; ++i) {
+    const auto deleted = transaction.exec(fmt::format(fmt::runtime(statement), kRowsPerDelete));
+    if (deleted.affected_rows() < static_cast<pqxx::result::size_type>(kRowsPerDelete)) return;
+  }
+}
+
+}  // namespace
+
+void make_partitions(Connection& connection) {
+  pqxx::nontransaction transaction(connection.raw());
+  transaction.exec(kLock);
+  make_missing(transaction);
+  transaction.exec(kUnlock);
+}
+
+void housekeep(const DatabaseOptions& options) {
+  ConnectionSettings settings;
+  settings.application_name = "belfry-housekeeping";
+  // Detaching waits for readers of the old partition, who end by their own limits.
+  settings.lock_timeout = std::chrono::seconds{10};
+  settings.statement_timeout = std::chrono::seconds{30};
+  Connection connection(make_conninfo(options.url, settings));
+  pqxx::nontransaction transaction(connection.raw());
+  transaction.exec(kLock);  // given back when the connection closes, whatever happens below
+  make_missing(transaction);
+  drop_old(transaction, options.event_retention);
+  delete_batches(transaction, kDeleteJournal);
+  delete_batches(transaction, kDeleteTickets);
+  delete_batches(transaction, kDeleteKeys);
+}
+
+void Housekeeper::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Housekeeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Housekeeper::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    auto wait = kEvery;
+    try {
+      housekeep(options_);
+    } catch (const std::exception& e) {
+      wait = kAgain;
+      telemetry::warn("housekeeping_failed", {{"error", without_password(e.what(), options_.url)}});
+    }
+    lock.lock();
+    changed_.wait_for(lock, wait, [this] { return stopping_; });
+  }
+}
+
+}  // namespace belfry::storage

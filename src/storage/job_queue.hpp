@@ -1,0 +1,93 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "storage/pending.hpp"
+
+namespace belfry::storage {
+
+/// A bounded queue between the I/O thread and database threads.
+template <class T>
+class JobQueue {
+ public:
+  explicit JobQueue(std::size_t capacity) : capacity_(capacity) {}
+
+  /// False when full or closed.
+  bool push(std::shared_ptr<T> item) { return put(std::move(item), false); }
+  /// For what was accepted before and comes back: goes first and needs no room. False when closed.
+  bool push_again(std::shared_ptr<T> item) { return put(std::move(item), true); }
+
+  /// Waits until there is something or `until`; empty when closed or late.
+  std::vector<std::shared_ptr<T>> take(std::size_t most, SteadyTime until = SteadyTime::max()) {
+    std::unique_lock lock(mutex_);
+    const auto ready = [this] { return closed_ || !items_.empty(); };
+    if (until == SteadyTime::max()) {
+      changed_.wait(lock, ready);
+    } else {
+      changed_.wait_until(lock, until, ready);
+    }
+    std::vector<std::shared_ptr<T>> taken;
+    while (!closed_ && !items_.empty() && taken.size() < most) {
+      taken.push_back(std::move(items_.front()));
+      items_.pop_front();
+    }
+    return taken;
+  }
+  /// Everybody who waits gives up; what was queued is handed back.
+  std::deque<std::shared_ptr<T>> close() {
+    std::deque<std::shared_ptr<T>> left;
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+      left.swap(items_);
+    }
+    changed_.notify_all();
+    return left;
+  }
+  /// Takes out what is past its deadline: with every thread busy nobody else would look at it.
+  std::vector<std::shared_ptr<T>> take_late(SteadyTime now) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<T>> late;
+    std::erase_if(items_, [&](std::shared_ptr<T>& item) {
+      if (item->deadline > now) return false;
+      late.push_back(item);
+      return true;
+    });
+    return late;
+  }
+  bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  std::size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return items_.size();
+  }
+
+ private:
+  bool put(std::shared_ptr<T> item, bool again) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_ || (!again && items_.size() >= capacity_)) return false;
+      if (again) {
+        items_.push_front(std::move(item));
+      } else {
+        items_.push_back(std::move(item));
+      }
+    }
+    changed_.notify_one();
+    return true;
+  }
+
+  std::size_t capacity_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<T>> items_;
+  bool closed_ = false;
+};
+
+}  // namespace belfry::storage

@@ -1,0 +1,94 @@
+#include "storage/link.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "belfry/telemetry/log.hpp"
+#include "storage/conninfo.hpp"
+#include "storage/values.hpp"
+
+namespace belfry::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kFirstBackoff{50};
+constexpr std::chrono::milliseconds kLongestBackoff{2000};
+constexpr std::chrono::milliseconds kAskAgain{20};
+
+constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"};
+constexpr Statement kEventExists{"event_exists",
+                                 "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
+
+/// Empty: still running.
+std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInDoubt& doubt) {
+  pqxx::nontransaction transaction(connection.raw());
+  Session session(connection, transaction);
+  const auto status = session.run(kXactStatus, doubt.xid);
+  if (status.front()[0].is_null()) return CommitOutcome::kUnknown;
+  const auto text = status.front()[0].as<std::string>();
+  if (text == "in progress") return std::nullopt;
+  if (text != "committed") return CommitOutcome::kAborted;
+  // A promoted standby that lost the tail gives the number to somebody else; an event's id belongs to one transaction
+  // only. Asked after the status, so that this statement's snapshot has what the status says.
+  if (!doubt.last_event) return CommitOutcome::kCommitted;
+  const auto event = session.run(kEventExists, doubt.room_id, to_sql(*doubt.last_event));
+  return event.empty() ? CommitOutcome::kAborted : CommitOutcome::kCommitted;
+}
+
+}  // namespace
+
+Link::Link(std::string url, std::string conninfo, telemetry::Metrics& metrics)
+    : url_(std::move(url)), conninfo_(std::move(conninfo)), metrics_(metrics) {}
+
+Link::~Link() { drop(); }
+
+Connection& Link::get() {
+  if (connection_ && connection_->raw().is_open()) return *connection_;
+  drop();
+  const auto now = Clock::now();
+  if (now < retry_at_) throw Unreachable("waiting before the next attempt to connect");
+  try {
+    connection_ = std::make_unique<Connection>(conninfo_);
+  } catch (const std::exception& e) {
+    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+    const std::uniform_int_distribution<std::int64_t> jitter(backoff_.count() / 2, backoff_.count());
+    retry_at_ = Clock::now() + std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(jitter)(random_));
+    throw Unreachable(without_password(e.what(), url_));
+  }
+  backoff_ = std::chrono::milliseconds{0};
+  metrics_.database_connections.add();
+  return *connection_;
+}
+
+void Link::drop() {
+  if (!connection_) return;
+  connection_.reset();
+  metrics_.database_connections.sub();
+}
+
+CommitOutcome resolve_commit(Link& link, const CommitInDoubt& doubt, Clock::time_point deadline) {
+  telemetry::warn("commit_in_doubt", {{"xid", doubt.xid}});
+  link.drop();
+  while (Clock::now() < deadline) {
+    try {
+      const auto outcome = ask_outcome(link.get(), doubt);
+      if (outcome) return *outcome;
+    } catch (const Unreachable&) {
+      // The server may still be starting; the loop asks again.
+    } catch (const pqxx::failure& e) {
+      if (link.current() != nullptr && link.current()->raw().is_open()) {
+        telemetry::error("commit_outcome_not_told", {{"xid", doubt.xid}, {"error", e.what()}});
+        break;
+      }
+      link.drop();
+    }
+    // Not a wait for luck: the old backend is still running, or the server starting. Bounded by the deadline.
+    std::this_thread::sleep_for(kAskAgain);
+    link.retry_now();
+  }
+  telemetry::error("commit_outcome_unknown", {{"xid", doubt.xid}});
+  return CommitOutcome::kUnknown;
+}
+
+}  // namespace belfry::storage

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "belfry/core/result.hpp"
+#include "belfry/domain/log.hpp"
+#include "storage/failure.hpp"
+#include "storage/session.hpp"
+
+namespace belfry::storage {
+
+/// Appends to the logs of the rooms that one transaction holds. Places are given in memory, under the rooms' locks;
+/// everything is written by one statement at the end.
+class LogWriter {
+ public:
+  explicit LogWriter(Session& session) : session_(session) {}
+
+  /// Locks the rooms and reads their heads, then, in a later statement, the access log's head and the clock.
+  core::Result<void> lock(std::span<const domain::RoomKey> rooms);
+  void adopt(const domain::RoomKey& room);
+  core::EventId append(const domain::RoomKey& room, domain::EventDraft draft);
+  std::int64_t next_seq(const domain::RoomKey& room) const;
+
+  /// Database clock under the lock; empty before `lock` or `adopt`.
+  std::optional<core::TimePoint> locked_at() const { return locked_at_; }
+  bool empty() const { return events_.empty(); }
+  /// What `lock` was asked for, even when it failed.
+  const std::vector<domain::RoomKey>& asked_rooms() const { return asked_; }
+
+  /// Writes events, heads and the journal row. Answers with what is needed to find out whether the transaction
+  /// committed.
+  CommitInDoubt flush();
+  /// What was appended, per room. To be told after COMMIT.
+  std::shared_ptr<const domain::CommitNotice> notice() const;
+
+ private:
+  void read_access_head();
+  domain::RoomHead& held(const domain::RoomKey& room);
+
+  Session& session_;
+  std::vector<domain::RoomKey> asked_;
+  std::map<domain::RoomKey, domain::RoomHead> heads_;
+  std::int64_t access_seq_ = 0;
+  std::optional<core::TimePoint> locked_at_;
+  std::vector<std::pair<std::int64_t, domain::SharedEvent>> events_;  ///< with their room's id
+  std::vector<std::vector<domain::MessageId>> embeds_;
+};
+
+}  // namespace belfry::storage

@@ -1,0 +1,85 @@
+#include "storage/unit_of_work.hpp"
+
+#include <stdexcept>
+
+namespace belfry::storage {
+namespace {
+
+// One round trip for both; in a read job the second statement takes the snapshot that all others share.
+constexpr const char* kBeginRead =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+constexpr const char* kBeginWrite =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+constexpr Statement kAssignedXid{"work_xid", "SELECT pg_current_xact_id_if_assigned()::text"};
+
+}  // namespace
+
+PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::chrono::milliseconds retention,
+                           const domain::GrantProvider::Answers* external)
+    : connection_(connection),
+      mode_(mode),
+      transaction_(connection.raw()),
+      session_(connection, transaction_),
+      writer_(session_),
+      log_(session_, retention, [this] { return now(); }),
+      channels_(session_),
+      posts_(session_),
+      threads_(session_),
+      messages_(session_),
+      memberships_(session_),
+      read_states_(session_),
+      grants_(session_, external),
+      sanctions_(session_),
+      users_(session_),
+      tickets_(session_),
+      audit_(session_),
+      idempotency_(session_) {
+  const auto rows = transaction_.exec(mode == domain::JobMode::kRead ? kBeginRead : kBeginWrite);
+  open_ = true;
+  began_at_ = core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
+}
+
+PgUnitOfWork::~PgUnitOfWork() {
+  if (!open_ || !connection_.raw().is_open()) return;
+  try {
+    transaction_.exec("ROLLBACK");
+  } catch (const std::exception&) {
+    // The connection is broken and will be dropped; the server rolls back by itself.
+  }
+}
+
+core::Result<void> PgUnitOfWork::lock(std::span<const domain::RoomKey> rooms) {
+  if (mode_ == domain::JobMode::kRead) throw std::logic_error("storage: a read job takes no locks");
+  return writer_.lock(rooms);
+}
+
+void PgUnitOfWork::commit() {
+  CommitInDoubt doubt;
+  if (mode_ == domain::JobMode::kWrite) {
+    if (!writer_.empty()) {
+      doubt = writer_.flush();
+    } else if (const auto rows = session_.run(kAssignedXid); !rows.front()[0].is_null()) {
+      doubt.xid = rows.front()[0].as<std::string>();
+    }
+  }
+  try {
+    transaction_.exec("COMMIT");
+    open_ = false;
+  } catch (const pqxx::sql_error& e) {
+    // An answer of the server (a deferred check, say) means that nothing was committed. A dying backend also answers,
+    // and its word on what it did is not to be had then.
+    if (connection_.raw().is_open() && !e.sqlstate().starts_with("57P0")) throw;
+    open_ = false;
+    if (doubt.xid.empty()) throw;
+    throw doubt;
+  } catch (const pqxx::failure&) {
+    open_ = false;
+    if (doubt.xid.empty()) throw;
+    throw doubt;
+  }
+}
+
+}  // namespace belfry::storage

@@ -1,0 +1,493 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pg/node.hpp"
+
+// Jobs, locks, places in the log, group commit.
+namespace belfry::pgtest {
+namespace {
+
+using core::Result;
+using domain::JobMode;
+using domain::RoomKey;
+using domain::UnitOfWork;
+
+struct StoredEvent {
+  std::int64_t seq;
+  std::string id;
+  std::string prev;
+  std::string visible_prev;
+  int type;
+  std::int64_t access_seq;
+};
+
+std::vector<StoredEvent> stored_events(const RoomKey& room, const std::string& url = database().url()) {
+  Transaction transaction(url);
+  std::vector<StoredEvent> events;
+  const auto rows = transaction.sql().exec_params(
+      "SELECT e.seq, e.event_id, COALESCE(e.prev_id::text, ''), COALESCE(e.prev_visible_id::text, ''), e.type, "
+      "e.access_seq "
+      "FROM events e JOIN room_log r ON r.id = e.room_id WHERE r.kind = $1 AND r.key = $2 ORDER BY e.event_id",
+      static_cast<int>(room.kind), room.key);
+  for (const auto& row : rows) {
+    events.push_back({row[0].as<std::int64_t>(), row[1].as<std::string>(), row[2].as<std::string>(),
+                      row[3].as<std::string>(), row[4].as<int>(), row[5].as<std::int64_t>()});
+  }
+  return events;
+}
+
+/// Ids rise, seq has no hole, each record names the one before it and the visible one before it.
+void expect_chain(const std::vector<StoredEvent>& events, std::size_t count) {
+  ASSERT_EQ(events.size(), count);
+  std::string prev;
+  std::string visible;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].seq, static_cast<std::int64_t>(i + 1));
+    EXPECT_EQ(events[i].prev, prev);
+    EXPECT_EQ(events[i].visible_prev, visible);
+    prev = events[i].id;
+    if (events[i].type < 100) visible = prev;
+  }
+}
+
+TEST(StorageEngine, ParallelWritersOnTwoNodesMakeOneOrderPerRoom) {
+  Node first(options_for(database().url()));
+  Node second(options_for(database().url()));
+  std::vector<Place> places;
+  for (int i = 0; i < 3; ++i) places.push_back(make_place(database().url()));
+  std::vector<std::future<Result<void>>> jobs;
+  for (int i = 0; i < 40; ++i) {
+    for (const auto& place : places) {
+      auto& node = i % 2 == 0 ? first : second;
+      jobs.push_back(node.submit(JobMode::kWrite, [place, i](UnitOfWork& work) -> Result<void> {
+        // In no order of their own: the lock puts them in its order, or this deadlocks.
+        const RoomKey rooms[] = {i % 3 == 0 ? place.talk() : place.posts(), i % 3 == 0 ? place.posts() : place.talk()};
+        if (auto locked = work.lock(rooms); !locked) return locked;
+        work.append(place.talk(), message_draft(place, 1'000'000 + i));
+        work.append(place.talk(), control_draft());
+        work.append(place.posts(), control_draft());
+        return {};
+      }));
+    }
+  }
+  for (auto& job : jobs) {
+    const auto result = job.get();
+    ASSERT_TRUE(result) << result.error().message;
+  }
+  for (const auto& place : places) {
+    expect_chain(stored_events(place.talk()), 80);
+    expect_chain(stored_events(place.posts()), 40);
+  }
+  const auto head = [&](UnitOfWork& work) -> Result<void> {
+    const auto found = work.log().head(places[0].talk());
+    EXPECT_EQ(found->last_seq, 80);
+    EXPECT_EQ(found->access_version, 40);
+    EXPECT_NE(found->last_id, found->last_visible_id);
+    return {};
+  };
+  ASSERT_TRUE(first.read(head));
+}
+
+TEST(StorageEngine, IdsRiseWhenTheClockWentBack) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  const auto ahead = core::Uuid::v7(core::SystemClock{}.now() + std::chrono::hours{2});
+  {
+    Transaction transaction;
+    transaction.sql().exec_params(
+        "UPDATE room_log SET last_id = $1, last_visible_id = $1, last_seq = 7 WHERE kind = 2 AND key = $2",
+        ahead.text(), place.thread.value);
+    transaction.commit();
+  }
+  ASSERT_TRUE(node.write(append_to(place.talk(), place, 2)));
+  const auto events = stored_events(place.talk());
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].prev, ahead.text());
+  EXPECT_EQ(events[0].seq, 8);
+  EXPECT_GT(events[0].id, ahead.text());
+  EXPECT_GT(events[1].id, events[0].id);
+}
+
+TEST(StorageEngine, EventsCarryTheAccessLogsHeadReadUnderTheLock) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  std::promise<void> locked;
+  std::promise<void> go;
+  auto gate = std::make_shared<std::shared_future<void>>(go.get_future().share());
+  std::atomic<bool> told{false};
+  auto holder = node.submit(JobMode::kWrite, [&, gate](UnitOfWork& work) -> Result<void> {
+    const auto room = place.talk();
+    if (auto got = work.lock(std::span(&room, 1)); !got) return got;
+    if (!told.exchange(true)) locked.set_value();
+    gate->wait();
+    return {};
+  });
+  locked.get_future().wait();
+  // The writer waits for the room while the access log grows and is acknowledged: its event has to be positioned behind
+  // that.
+  auto writer = node.submit(JobMode::kWrite, append_to(place.talk(), place));
+  std::int64_t access = 0;
+  ASSERT_TRUE(node.write([&](UnitOfWork& work) -> Result<void> {
+    const auto log = domain::kAccessLog;
+    if (auto got = work.lock(std::span(&log, 1)); !got) return got;
+    access = work.next_seq(log);
+    domain::EventDraft draft;
+    draft.type = domain::EventType::kAccessChanged;
+    draft.payload = domain::AccessPayload{{domain::ActorType::kAdmin, any_user()}, any_user(), {}, {}};
+    work.append(log, std::move(draft));
+    return {};
+  }));
+  go.set_value();
+  ASSERT_TRUE(holder.get());
+  ASSERT_TRUE(writer.get());
+  EXPECT_EQ(stored_events(place.talk()).at(0).access_seq, access);
+}
+
+TEST(StorageEngine, NoticeHasWhatWasWrittenAndOnlyThen) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place, 3)));
+  ASSERT_TRUE(eventually([&] { return node.notices().size() == 1; }));
+  const auto notice = node.notices().front();
+  ASSERT_EQ(notice->rooms.size(), 1U);
+  const auto stored = stored_events(place.talk());
+  ASSERT_EQ(notice->rooms[0].events.size(), stored.size());
+  for (std::size_t i = 0; i < stored.size(); ++i) EXPECT_EQ(notice->rooms[0].events[i]->id.value.text(), stored[i].id);
+  EXPECT_EQ(node.grown, 1);
+
+  const auto refused = node.write([&](UnitOfWork& work) -> Result<void> {
+    const auto room = place.talk();
+    if (auto got = work.lock(std::span(&room, 1)); !got) return got;
+    work.append(room, message_draft(place, 1));
+    return core::fail(core::Error::not_found("no"));
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kNotFound);
+  EXPECT_EQ(stored_events(place.talk()).size(), 3U);
+  EXPECT_EQ(node.notices().size(), 1U);
+}
+
+TEST(StorageEngine, LockOfAnUnknownRoomIsNotFound) {
+  Node node(options_for(database().url()));
+  const auto result = node.write([](UnitOfWork& work) -> Result<void> {
+    const RoomKey room{domain::RoomKind::kDiscussion, 987654321};
+    return work.lock(std::span(&room, 1));
+  });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kNotFound);
+}
+
+TEST(StorageEngine, ANewRoomIsAdoptedAndWrittenInTheSameTransaction) {
+  Node node(options_for(database().url()));
+  Place place;
+  ASSERT_TRUE(node.write([&](UnitOfWork& work) -> Result<void> {
+    place.channel = work.channels().insert(open_channel());
+    work.adopt(place.posts());
+    EXPECT_EQ(work.next_seq(place.posts()), 1);
+    work.append(place.posts(), control_draft());
+    return {};
+  }));
+  expect_chain(stored_events(place.posts()), 1);
+}
+
+TEST(StorageEngine, AReadJobSeesOneSnapshotAndCannotWrite) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  ASSERT_TRUE(node.read([&](UnitOfWork& work) -> Result<void> {
+    EXPECT_EQ(work.log().head(place.talk())->last_seq, 0);
+    EXPECT_TRUE(node.write(append_to(place.talk(), place)));
+    EXPECT_EQ(work.log().head(place.talk())->last_seq, 0);
+    return {};
+  }));
+  const auto written = node.read([&](UnitOfWork& work) -> Result<void> {
+    work.channels().insert(open_channel());
+    return {};
+  });
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, core::ErrorCode::kInternal);
+}
+
+TEST(StorageEngine, AThrowingBodyIsAnInternalErrorAndRollsBack) {
+  Node node(options_for(database().url(), 1));
+  const auto place = make_place(database().url());
+  const auto result = node.write([&](UnitOfWork& work) -> Result<void> {
+    append_to(place.talk(), place)(work).value();
+    throw std::runtime_error("body");
+  });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kInternal);
+  EXPECT_TRUE(stored_events(place.talk()).empty());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place)));
+}
+
+TEST(StorageEngine, SerializationFailureAndDeadlockAreRunAgain) {
+  for (const char* state : {"40001", "40P01"}) {
+    Node node(options_for(database().url()));
+    std::atomic<int> runs{0};
+    const auto place = make_place(database().url());
+    ASSERT_TRUE(node.write([&](UnitOfWork& work) -> Result<void> {
+      append_to(place.talk(), place)(work).value();
+      if (++runs < 3) raise(work, state);
+      return {};
+    })) << state;
+    EXPECT_EQ(runs, 3);
+    EXPECT_EQ(node.metrics.transaction_retries.value(), 2U);
+    expect_chain(stored_events(place.talk()), 1);
+  }
+}
+
+TEST(StorageEngine, AHeldLockIsWaitedForWhileTimeIsLeft) {
+  auto options = options_for(database().url());
+  options.lock_timeout = std::chrono::milliseconds{50};
+  Node node(options);
+  const auto place = make_place(database().url());
+  auto holder = std::make_unique<Transaction>();
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
+  const auto late = node.write(append_to(place.talk(), place),
+                               {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{200}});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(late.error().retry_after_seconds.has_value());
+  auto patient = node.submit(JobMode::kWrite, append_to(place.talk(), place));
+  ASSERT_TRUE(eventually([&] { return node.metrics.transaction_retries.value() > 2; }));
+  holder.reset();
+  EXPECT_TRUE(patient.get());
+  expect_chain(stored_events(place.talk()), 1);
+}
+
+TEST(StorageEngine, AFullQueueAndAPassedDeadlineAreUnavailableWithRetryAfter) {
+  auto options = options_for(database().url(), 1);
+  options.max_queued_jobs = 2;
+  Node node(options);
+  std::promise<void> go;
+  auto gate = go.get_future().share();
+  std::promise<void> running;
+  auto holder = node.submit(JobMode::kRead, [&, gate](UnitOfWork&) -> Result<void> {
+    running.set_value();
+    gate.wait();
+    return {};
+  });
+  running.get_future().wait();
+  const auto nothing = [](UnitOfWork&) -> Result<void> { return {}; };
+  auto waits = node.submit(JobMode::kRead, nothing);
+  auto short_lived =
+      node.submit(JobMode::kRead, nothing, {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{1}});
+  const auto refused = node.submit(JobMode::kRead, nothing).get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(refused.error().retry_after_seconds.has_value());
+  // Answered although the only thread is busy.
+  const auto late = short_lived.get();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_EQ(node.metrics.jobs_refused.value(), 1U);
+  go.set_value();
+  EXPECT_TRUE(waits.get());
+  EXPECT_TRUE(holder.get());
+  EXPECT_EQ(node.metrics.jobs_queued.value(), 0);
+}
+
+TEST(StorageEngine, StopAnswersWhatWaitsAndLetsWhatRunsEnd) {
+  auto node = std::make_unique<Node>(options_for(database().url(), 1));
+  std::promise<void> go;
+  auto gate = go.get_future().share();
+  std::promise<void> running;
+  auto holder = node->submit(JobMode::kWrite, [&, gate](UnitOfWork&) -> Result<void> {
+    running.set_value();
+    gate.wait();
+    return {};
+  });
+  running.get_future().wait();
+  auto waits = node->submit(JobMode::kRead, [](UnitOfWork&) -> Result<void> { return {}; });
+  std::thread stopper([&] { node->database.stop(); });
+  const auto refused = waits.get();
+  go.set_value();
+  stopper.join();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(holder.get());
+  EXPECT_FALSE(node->read([](UnitOfWork&) -> Result<void> { return {}; }));
+}
+
+TEST(StorageEngine, FirstSightOfACallerIsWrittenAndAnAbsentClaimKeepsTheStoredOne) {
+  Node node(options_for(database().url(), 1));
+  const auto stored = [&](domain::UserId id) {
+    Transaction transaction;
+    const auto rows = transaction.sql().exec_params("SELECT username, COALESCE(picture, '-') FROM users WHERE id = $1",
+                                                    id.value.text());
+    return rows.empty() ? std::string("none") : rows[0][0].as<std::string>() + "/" + rows[0][1].as<std::string>();
+  };
+  auto actor = user_actor();
+  const auto see = [&](bool fails = false) {
+    node.read(
+        [&](UnitOfWork&) -> Result<void> {
+          if (fails) return core::fail(core::Error::not_found("no"));
+          return {};
+        },
+        {.name = "see", .caller = actor});
+    return stored(actor.id);
+  };
+  EXPECT_EQ(stored(actor.id), "none");
+  EXPECT_EQ(see(true), "ann/-") << "also when the job itself fails";
+  actor.username.reset();
+  actor.picture = "p";
+  EXPECT_EQ(see(), "ann/p");
+  actor.username = "anna";
+  actor.picture.reset();
+  EXPECT_EQ(see(), "anna/p");
+  domain::Actor nobody;
+  ASSERT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = nobody}));
+  EXPECT_EQ(stored(nobody.id), "none");
+  actor.username = std::string("a\0b", 3);
+  EXPECT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = actor}));
+  EXPECT_EQ(stored(actor.id), "anna/p") << "a claim that the database cannot hold is as if absent";
+}
+
+class FakeProvider final : public domain::GrantProvider {
+ public:
+  void ask(std::vector<domain::GrantQuestion> questions, bool,
+           std::move_only_function<void(Result<Answers>)> done) override {
+    ++asked;
+    if (silent) {
+      kept.push_back(std::move(done));
+      return;
+    }
+    if (fails) return done(core::fail(core::Error::unavailable("The entitlement service does not answer.")));
+    Answers answers;
+    for (auto& question : questions) {
+      domain::Grant grant{question.kind, question.key, {}, {}};
+      answers.emplace_back(std::move(question), std::move(grant));
+    }
+    done(std::move(answers));
+  }
+  std::atomic<int> asked{0};
+  bool fails = false;
+  bool silent = false;
+  std::vector<std::move_only_function<void(Result<Answers>)>> kept;
+};
+
+TEST(StorageEngine, UnknownGrantsAreAskedOutsideTheTransactionAndTheJobRunsAgain) {
+  FakeProvider provider;
+  Node node(options_for(database().url()), &provider);
+  const domain::UserId user = any_user();
+  const auto ask = [&](std::vector<std::string> keys) {
+    return [&, keys](UnitOfWork& work) -> Result<void> {
+      for (const auto& key : keys) {
+        const domain::GrantQuestion question{user, domain::GrantKind::kEntitlement, key};
+        EXPECT_TRUE(work.grants().current(std::span(&question, 1), work.now()).at(0).has_value());
+      }
+      return {};
+    };
+  };
+  EXPECT_TRUE(node.read(ask({"gold"})));
+  EXPECT_EQ(provider.asked, 1);
+  EXPECT_TRUE(node.write(ask({"gold", "silver", "bronze"})));
+  EXPECT_EQ(provider.asked, 4);
+  const auto too_many = node.read(ask({"a", "b", "c", "d"}));
+  ASSERT_FALSE(too_many);
+  EXPECT_EQ(too_many.error().code, core::ErrorCode::kInternal);
+  provider.fails = true;
+  const auto unknown = node.read(ask({"gold"}));
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, core::ErrorCode::kUnavailable);
+  provider.silent = true;
+  const auto silent =
+      node.submit(JobMode::kRead, ask({"gold"}), {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{50}})
+          .get();
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().code, core::ErrorCode::kUnavailable);
+}
+
+domain::CreateMessage say(const Place& place, std::string body = "hello") {
+  domain::CreateMessage command;
+  command.actor = user_actor();
+  command.channel_id = place.channel;
+  command.body = std::move(body);
+  return command;
+}
+
+TEST(GroupCommit, WhatQueuedDuringACommitSharesTheNext) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  auto holder = std::make_unique<Transaction>();
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
+  std::vector<std::future<Result<domain::CreatedMessage>>> answers;
+  for (int i = 0; i < 50; ++i) answers.push_back(node.message(say(place, std::to_string(i))));
+  holder.reset();
+  std::int64_t last = 0;
+  for (int i = 0; i < 50; ++i) {
+    auto answer = answers[static_cast<std::size_t>(i)].get();
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->message.body, std::to_string(i));
+    EXPECT_GT(answer->message.id.value, last) << "ids follow the order of arrival";
+    last = answer->message.id.value;
+  }
+  expect_chain(stored_events(place.talk()), 50);
+  EXPECT_EQ(node.metrics.batch_messages.value(), 50U);
+  EXPECT_LE(node.metrics.batches.value(), 10U);
+}
+
+TEST(GroupCommit, APoisonedCommandFailsAloneAndTheOthersAreWritten) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  auto holder = std::make_unique<Transaction>();
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
+  std::vector<std::future<Result<domain::CreatedMessage>>> answers;
+  for (int i = 0; i < 20; ++i) answers.push_back(node.message(say(place, i == 13 ? "\xff\xfe" : "fine")));
+  holder.reset();
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = answers[static_cast<std::size_t>(i)].get();
+    EXPECT_EQ(answer.has_value(), i != 13) << i;
+    if (!answer) {
+      EXPECT_EQ(answer.error().code, core::ErrorCode::kInternal);
+    }
+  }
+  expect_chain(stored_events(place.talk()), 19);
+}
+
+TEST(GroupCommit, ARoomThatSomebodyHoldsLeavesTheBatchAndComesBack) {
+  auto options = options_for(database().url());
+  options.lock_timeout = std::chrono::milliseconds{50};
+  Node node(options);
+  const auto held = make_place(database().url());
+  const auto free = make_place(database().url());
+  auto holder = std::make_unique<Transaction>();
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", held.thread.value);
+  auto first = node.message(say(held, "first"));
+  auto second = node.message(say(held, "second"));
+  auto hopeless = node.message(say(held), {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(node.message(say(free)).get()) << "others go on";
+  const auto late = hopeless.get();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, core::ErrorCode::kUnavailable);
+  holder.reset();
+  const auto one = first.get();
+  const auto two = second.get();
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(two);
+  EXPECT_LT(one->message.id.value, two->message.id.value);
+  expect_chain(stored_events(held.talk()), 2);
+}
+
+TEST(GroupCommit, AnAuthorIsKnownBeforeTheBatchAndGrantsAreAskedForThoseWhoNeedThem) {
+  FakeProvider provider;
+  Node node(options_for(database().url()), &provider);
+  Place gated;
+  {
+    Transaction transaction;
+    gated.channel = storage::PgChannels(transaction.session()).insert(gated_channel("gold"));
+    gated.thread = storage::PgThreads(transaction.session()).insert(any_discussion(gated.channel));
+    transaction.commit();
+  }
+  const auto open = make_place(database().url());
+  auto asking = node.message(say(gated));
+  auto plain = node.message(say(open));
+  const auto answer = asking.get();
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->message.author.username, "ann");
+  ASSERT_TRUE(plain.get());
+  EXPECT_EQ(provider.asked, 1);
+}
+
+}  // namespace
+}  // namespace belfry::pgtest

@@ -1,0 +1,286 @@
+#include <gtest/gtest.h>
+
+#include "pg/node.hpp"
+#include "pg/proxy.hpp"
+
+// The wire breaks, the server goes away, COMMIT is in doubt; and the bus, whose connection breaks as any other.
+namespace belfry::pgtest {
+namespace {
+
+using core::Result;
+using domain::JobMode;
+using domain::UnitOfWork;
+
+void kill_backends(const std::string& url, const std::string& application) {
+  Transaction transaction(url);
+  transaction.sql().exec_params(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name "
+      "= $1 "
+      "AND pid <> pg_backend_pid()",
+      application);
+}
+
+std::int64_t event_count(const domain::RoomKey& room) {
+  Transaction transaction;
+  return transaction.sql()
+      .exec_params1(
+          "SELECT count(*) FROM events e JOIN room_log r ON r.id = e.room_id WHERE r.kind = $1 AND r.key = $2",
+          static_cast<int>(room.kind), room.key)[0]
+      .as<std::int64_t>();
+}
+
+Result<void> nothing(UnitOfWork&) { return {}; }
+
+TEST(StorageFailures, AConnectionKilledInsideAJobIsUnavailableAndTheNextJobWorks) {
+  Node node(options_for(database().url(), 1));
+  ASSERT_TRUE(eventually([&] { return node.database.health().ready; }));
+  const auto place = make_place(database().url());
+  const int restored = node.restored;
+  const auto result = node.write([&](UnitOfWork& work) -> Result<void> {
+    if (auto done = append_to(place.talk(), place)(work); !done) return done;
+    kill_backends(database().url(), "belfry");
+    (void)work.log().head(place.talk());
+    return {};
+  });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(result.error().retry_after_seconds.has_value());
+  EXPECT_EQ(event_count(place.talk()), 0);
+  EXPECT_TRUE(node.write(append_to(place.talk(), place)));
+  EXPECT_TRUE(eventually([&] { return node.restored > restored; }))
+      << "positions are to be verified after a lost connection";
+}
+
+TEST(StorageFailures, AConnectionThatDiedIdleIsReplacedUnnoticed) {
+  Node node(options_for(database().url(), 1));
+  const auto place = make_place(database().url());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place)));
+  domain::CreateMessage command;
+  command.actor = user_actor();
+  command.channel_id = place.channel;
+  command.body = "hi";
+  ASSERT_TRUE(node.message(command).get());
+  kill_backends(database().url(), "belfry");
+  kill_backends(database().url(), "belfry-batch");
+  EXPECT_TRUE(node.write(append_to(place.talk(), place)));
+  command.actor = user_actor();
+  EXPECT_TRUE(node.message(command).get());
+}
+
+TEST(StorageFailures, AStatementThatRunsTooLongIsUnavailable) {
+  auto options = options_for(database().url(), 1);
+  options.statement_timeout = std::chrono::milliseconds{100};
+  Node node(options);
+  const auto result = node.read([](UnitOfWork& work) -> Result<void> {
+    sql_of(work).exec("SELECT pg_sleep(5)");
+    return {};
+  });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(node.read(nothing));
+}
+
+TEST(StorageFailures, ATransactionLeftIdleIsEndedByTheServer) {
+  auto options = options_for(database().url(), 2);
+  options.idle_in_transaction_timeout = std::chrono::milliseconds{100};
+  Node node(options);
+  const auto place = make_place(database().url());
+  std::promise<void> go;
+  auto gate = go.get_future().share();
+  std::promise<void> locked;
+  auto stopped = node.submit(JobMode::kWrite, [&, gate](UnitOfWork& work) -> Result<void> {
+    if (auto done = append_to(place.talk(), place)(work); !done) return done;
+    locked.set_value();
+    gate.wait();
+    return {};
+  });
+  locked.get_future().wait();
+  EXPECT_TRUE(node.write(append_to(place.talk(), place))) << "a stopped thread does not freeze the room";
+  go.set_value();
+  const auto result = stopped.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_EQ(event_count(place.talk()), 1);
+}
+
+TEST(StorageFailures, ACommitWhoseAnswerWasLostIsAskedForAndAnsweredAsCommitted) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  const auto place = make_place(database().url());
+  std::atomic<int> runs{0};
+  proxy.mode = Proxy::Mode::kCutAfterCommit;
+  const auto result = node.write([&](UnitOfWork& work) -> Result<void> {
+    ++runs;
+    return append_to(place.talk(), place)(work);
+  });
+  EXPECT_TRUE(result);
+  EXPECT_EQ(proxy.cuts, 1);
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(event_count(place.talk()), 1);
+  EXPECT_TRUE(eventually([&] { return node.notices().size() == 1; })) << "told, too";
+}
+
+TEST(StorageFailures, ACommitInDoubtThatAppendedNothingIsAskedForAsWell) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  std::atomic<int> runs{0};
+  domain::ChannelId id;
+  proxy.mode = Proxy::Mode::kCutAfterCommit;
+  EXPECT_TRUE(node.write([&](UnitOfWork& work) -> Result<void> {
+    ++runs;
+    id = work.channels().insert(open_channel());
+    return {};
+  }));
+  EXPECT_EQ(proxy.cuts, 1);
+  EXPECT_EQ(runs, 1);
+  EXPECT_TRUE(node.read([&](UnitOfWork& work) -> Result<void> {
+    EXPECT_TRUE(work.channels().find(id));
+    return {};
+  }));
+}
+
+TEST(StorageFailures, ACommitThatNeverArrivedIsRunAgainAndWrittenOnce) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  const auto place = make_place(database().url());
+  std::atomic<int> runs{0};
+  proxy.mode = Proxy::Mode::kCutBeforeCommit;
+  EXPECT_TRUE(node.write([&](UnitOfWork& work) -> Result<void> {
+    ++runs;
+    return append_to(place.talk(), place)(work);
+  }));
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(event_count(place.talk()), 1);
+  EXPECT_TRUE(eventually([&] { return node.notices().size() == 1; }));
+}
+
+TEST(StorageFailures, AnOutcomeThatNobodyCanTellIsUnavailable) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  const auto place = make_place(database().url());
+  proxy.mode = Proxy::Mode::kCutAfterCommitForGood;
+  const auto result = node.write(append_to(place.talk(), place),
+                                 {.name = "doubt", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(node.notices().empty()) << "nobody is told of what is not known";
+}
+
+TEST(StorageFailures, ABatchInDoubtIsAnsweredByItsOutcome) {
+  for (const auto mode : {Proxy::Mode::kCutAfterCommit, Proxy::Mode::kCutBeforeCommit}) {
+    Proxy proxy(database().url());
+    Node node(options_for(proxy.url(), 1));
+    const auto place = make_place(database().url());
+    domain::CreateMessage command;
+    command.actor = user_actor();
+    command.channel_id = place.channel;
+    command.body = "hi";
+    proxy.mode = mode;
+    const auto answer = node.message(command).get();
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(proxy.cuts, 1);
+    EXPECT_EQ(event_count(place.talk()), 1);
+  }
+}
+
+TEST(StorageFailures, AServerThatFallsSilentHoldsAThreadNotLongerThanTheWatchdogAllows) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  ASSERT_TRUE(node.read(nothing));
+  const auto began = std::chrono::steady_clock::now();
+  const auto result = node.read(
+      [&](UnitOfWork& work) -> Result<void> {
+        proxy.mode = Proxy::Mode::kStall;
+        (void)work.log().head(domain::kAccessLog);
+        return {};
+      },
+      {.name = "silent", .caller = {}, .deadline = std::chrono::milliseconds{200}});
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{4});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+  proxy.mode = Proxy::Mode::kPass;
+  EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
+}
+
+TEST(StorageFailures, WithoutADatabaseJobsAreRefusedAtOnceAndHealthSaysSoUntilItIsBack) {
+  Proxy proxy(database().url());
+  proxy.mode = Proxy::Mode::kRefuse;
+  Node node(options_for(proxy.url(), 2));
+  ASSERT_TRUE(eventually([&] { return node.database.health().reason.contains("cannot be reached"); }));
+  for (int i = 0; i < 10; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto result = node.read(nothing);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{1});
+  }
+  EXPECT_FALSE(node.database.health().ready);
+  EXPECT_EQ(node.restored, 0);
+  proxy.mode = Proxy::Mode::kPass;
+  EXPECT_TRUE(eventually([&] { return node.database.health().ready; }));
+  EXPECT_TRUE(eventually([&] { return node.restored == 1; }));
+  EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
+}
+
+struct HeardBus {
+  explicit HeardBus(IoThread& io, const std::string& url)
+      : bus(storage::make_postgres_bus(options_for(url), io.poster(), metrics)) {
+    bus->on_hint([this] { ++hints; });
+    bus->start();
+  }
+  ~HeardBus() { bus->stop(); }
+  telemetry::Metrics metrics;
+  std::atomic<int> hints{0};
+  std::unique_ptr<domain::Bus> bus;
+};
+
+TEST(PostgresBus, TellsTheOthersAndNotItself) {
+  IoThread io;
+  HeardBus one(io, database().url());
+  HeardBus two(io, database().url());
+  ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; })) << "one hint at connecting";
+  one.bus->publish_grew();
+  ASSERT_TRUE(eventually([&] { return two.hints == 2; }));
+  two.bus->publish_grew();
+  ASSERT_TRUE(eventually([&] { return one.hints == 2; }));
+  EXPECT_EQ(two.hints, 2);
+}
+
+TEST(PostgresBus, CoalescesWhatComesFast) {
+  IoThread io;
+  HeardBus one(io, database().url());
+  HeardBus two(io, database().url());
+  ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; }));
+  for (int i = 0; i < 100000; ++i) one.bus->publish_grew();
+  ASSERT_TRUE(eventually([&] { return two.hints >= 2; }));
+  EXPECT_LT(two.hints, 20000);
+}
+
+TEST(PostgresBus, ComesBackAfterItsConnectionBrokeAndHintsWhatItMayHaveMissed) {
+  IoThread io;
+  HeardBus one(io, database().url());
+  HeardBus two(io, database().url());
+  ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; }));
+  kill_backends(database().url(), "belfry-bus");
+  ASSERT_TRUE(eventually([&] { return one.hints == 2 && two.hints == 2; }));
+  one.bus->publish_grew();
+  EXPECT_TRUE(eventually([&] { return two.hints >= 3; }));
+}
+
+TEST(NodePresence, ALocalNodeSeesAnotherLiveOneAndOnlyWhileItLives) {
+  telemetry::Metrics metrics;
+  const TestDatabase own;
+  storage::NodePresence local(options_for(own.url()), true, metrics);
+  local.start();
+  EXPECT_EQ(local.conflict(), "");
+  {
+    storage::NodePresence other(options_for(own.url()), false, metrics);
+    other.start();
+    EXPECT_TRUE(eventually([&] { return local.conflict().contains("1 other live node"); }));
+    EXPECT_EQ(other.conflict(), "");
+  }
+  EXPECT_TRUE(eventually([&] { return local.conflict().empty(); }));
+}
+
+}  // namespace
+}  // namespace belfry::pgtest

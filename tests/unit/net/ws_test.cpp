@@ -1,0 +1,451 @@
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "ws_client.hpp"
+
+namespace belfry::net::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class WebSocketTest : public ServerTest {};
+
+std::string upgrade_request(std::string_view more = {}) {
+  return "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+         std::string(more) + "\r\n";
+}
+
+/// A masked client frame with a zero mask, so that the payload stays readable.
+std::string masked(unsigned char first, std::string_view payload) {
+  std::string frame{static_cast<char>(first), static_cast<char>(0x80 | payload.size()), 0, 0, 0, 0};
+  return frame.append(payload);
+}
+
+TEST_F(WebSocketTest, EchoesAndLeavesNothingBehindWhenTheClientCloses) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect("/ws?ticket=x", "Bearer y", "chat, other"), 101);
+  EXPECT_EQ(client.handshake().count("Sec-WebSocket-Protocol"), 0u);
+  EXPECT_EQ(client.handshake().count("Sec-WebSocket-Extensions"), 0u);
+  for (const auto size : {1u, 125u, 126u, 5000u, 65536u}) {
+    const std::string text(size, 'a');
+    client.send(text);
+    EXPECT_EQ(client.read(), text);
+  }
+  on_loop([&] {
+    EXPECT_EQ(dialect.handshakes.at(0).query, "ticket=x");
+    EXPECT_EQ(dialect.handshakes.at(0).authorization, "Bearer y");
+    EXPECT_EQ(metrics.ws_connections.value(), 1);
+    EXPECT_EQ(metrics.http_connections.value(), 0);
+    EXPECT_GE(metrics.ws_bytes_sent.value(), 65536u);
+  });
+  client.close(1000);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, APlainGetIsToldToUpgrade) {
+  start();
+  RawClient client(port);
+  client.send("GET /ws HTTP/1.1\r\nHost: t\r\n\r\n");
+  const auto answer = client.answer();
+  EXPECT_EQ(answer->status, 426);
+  EXPECT_EQ(answer->headers.at("upgrade"), "websocket");
+  EXPECT_EQ(answer->headers.at("connection"), "close");
+  EXPECT_NE(answer->body.find("VALIDATION_ERROR"), std::string::npos);
+  EXPECT_EQ(client.rest(), "");
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, ABadHandshakeIsRefused) {
+  start();
+  RawClient client(port);
+  client.send(
+      "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n");
+  EXPECT_EQ(client.answer()->status, 400);
+  RawClient old(port);
+  old.send(
+      "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  EXPECT_EQ(old.answer()->status, 426);
+}
+
+TEST_F(WebSocketTest, ARefusedTokenIsAnHttpStatusBeforeTheUpgrade) {
+  start();
+  dialect.refuse = core::Error::unauthorized(core::Reason::kTokenInvalid, "No.");
+  WsClient client(port);
+  EXPECT_EQ(client.connect(), 401);
+  EXPECT_NE(client.handshake().body().find("UNAUTHORIZED"), std::string::npos);
+  on_loop([&] { EXPECT_TRUE(dialect.sessions.empty()); });
+}
+
+TEST_F(WebSocketTest, FramesSentRightBehindTheHandshakeAreNotLost) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request() + masked(0x81, "one") + masked(0x81, "two"));
+  EXPECT_EQ(client.answer()->status, 101);
+  const auto state = session();
+  ASSERT_TRUE(eventually([&] { return state->texts.size() == 2; }));
+  EXPECT_EQ(client.read(10), "\x81\x03one\x81\x03two");
+}
+
+TEST_F(WebSocketTest, FramesOfOneTurnLeaveTogetherAndInOrder) {
+  start();
+  dialect.on_open = [](SessionState& state) {
+    for (int i = 0; i < 1000; ++i) state.sink->send(realtime::make_frame("frame " + std::to_string(i)));
+  };
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(client.read(), "frame " + std::to_string(i));
+  on_loop([&] { EXPECT_LE(metrics.ws_writes.value(), 3u); });
+}
+
+TEST_F(WebSocketTest, TheNextMessageWaitsUntilTheLastOneIsDone) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] { state->hold_done = true; });
+  client.send("one");
+  client.send("two");
+  EXPECT_EQ(client.read(), "one");
+  ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; }));
+  // Asks the loop often enough that a message would have been read.
+  for (int i = 0; i < 100; ++i) on_loop([&] { ASSERT_EQ(state->texts.size(), 1u); });
+  on_loop([&] {
+    auto owed = std::move(state->owed);
+    state->owed.clear();
+    owed.at(0)();
+  });
+  EXPECT_EQ(client.read(), "two");
+  on_loop([&] {
+    auto owed = std::exchange(state->owed, {});
+    owed.at(0)();
+  });
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, ASessionThatOwesADoneHearsOfTheEndAtOnceAndLivesUntilItCame) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] { state->hold_done = true; });
+  client.send("one");
+  ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; }));
+  client.reset();
+  // Nothing reads while a message is worked on: the next frame meets the reset.
+  ASSERT_TRUE(eventually([&] {
+    state->sink->send(realtime::make_frame("x"));
+    return state->closed == 1;
+  }));
+  on_loop([&] {
+    EXPECT_EQ(state->destroyed, 0);
+    auto owed = std::exchange(state->owed, {});
+    owed.at(0)();
+  });
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, ASlowReaderBecomesUnwritableAndWritableAgainAndLosesNothing) {
+  start();
+  int sent = 0;
+  const auto pump = [&](SessionState& state) {
+    while (state.sink->writable() && sent < 2000) {
+      state.sink->send(realtime::make_frame(std::to_string(sent++) + std::string(5000, '.')));
+    }
+  };
+  dialect.on_open = pump;
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] {
+    state->on_writable = pump;
+    pump(*state);
+    EXPECT_FALSE(state->sink->writable());
+    EXPECT_LT(sent, 2000);
+    EXPECT_GT(metrics.ws_queued_bytes.value(), 0);
+    EXPECT_LT(metrics.ws_queued_bytes.value(), 300'000);
+  });
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(client.read(), std::to_string(i) + std::string(5000, '.'));
+  on_loop([&] { EXPECT_GE(state->writable_calls, 1); });
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AStuckReaderIsClosedWith4008AndCut) {
+  start();
+  const auto pump = [](SessionState& state) {
+    while (state.sink->writable()) state.sink->send(realtime::make_frame(std::string(60'000, '.')));
+  };
+  dialect.on_open = pump;
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] { state->on_writable = pump; });
+  // The kernel's buffers may still take some at first: the seconds count from the last byte that moved.
+  int still = 0;
+  bool closed = false;
+  std::uint64_t moved = 0;
+  for (int second = 0; second < 200 && !closed; ++second) {
+    jump(seconds(1));
+    on_loop([&] {
+      const auto sent = metrics.ws_bytes_sent.value();
+      still = sent == moved ? still + 1 : 0;
+      moved = sent;
+      closed = metrics.ws_closed_stuck.value() == 1;
+    });
+  }
+  EXPECT_TRUE(closed);
+  EXPECT_GE(still, 29);
+  EXPECT_LE(still, 31);
+  on_loop([&] { EXPECT_LT(metrics.ws_queued_bytes.value(), 65'000); });
+  for (int i = 0; i < 7; ++i) jump(seconds(1));
+  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+  EXPECT_EQ(state->closed, 1);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AQueueBeyondEveryBoundIsClosedWith4008ThatArrives) {
+  start();
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] {
+    const auto frame = realtime::make_frame(std::string(50'000, '.'));
+    for (int i = 0; i < 1000; ++i) state->sink->send(frame);
+    EXPECT_EQ(metrics.ws_closed_stuck.value(), 1u);
+  });
+  on_loop([&] { EXPECT_LT(metrics.ws_queued_bytes.value(), 100'000); });
+  EXPECT_EQ(client.close_code(), 4008);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, TheSessionsCloseArrivesBehindItsFramesAndNothingFollows) {
+  start();
+  dialect.on_open = [](SessionState& state) {
+    state.on_text = [](SessionState& self, std::string_view) {
+      self.sink->send(realtime::make_frame("last"));
+      self.sink->close(dialects::CloseCode::kTooManyCommands, "Slower, please.");
+      self.sink->send(realtime::make_frame("late"));
+      self.sink->close(dialects::CloseCode::kNormal, "");
+    };
+  };
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  client.send("x");
+  EXPECT_EQ(client.read(), "last");
+  EXPECT_EQ(client.close_code(), 4029);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, EachBadFrameHasItsCloseCode) {
+  start();
+  struct Case {
+    std::string name;
+    std::string bytes;
+    int code;
+  };
+  const std::string big(65'537, 'a');
+  const std::vector<Case> cases{
+      {"binary", masked(0x82, "x"), 1003},
+      {"invalid UTF-8", masked(0x81, "\xff\xfe"), 1007},
+      {"too big", std::string("\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0", 14) + big, 1009},
+      {"unmasked", "\x81\x01x", 1002},
+      {"reserved bit", masked(0xc1, "x"), 1002},
+      {"unknown opcode", masked(0x83, "x"), 1002},
+      {"continuation of nothing", masked(0x80, "x"), 1002},
+  };
+  for (const auto& test : cases) {
+    RawClient client(port);
+    client.send(upgrade_request());
+    ASSERT_EQ(client.answer()->status, 101) << test.name;
+    client.try_send(test.bytes);
+    const auto frame = client.read(4);
+    ASSERT_GE(frame.size(), 4u) << test.name;
+    EXPECT_EQ(static_cast<unsigned char>(frame[0]), 0x88) << test.name;
+    EXPECT_EQ(static_cast<unsigned char>(frame[2]) << 8 | static_cast<unsigned char>(frame[3]), test.code) << test.name;
+    client.try_send(masked(0x88, std::string("\x03\xe8", 2)));
+    EXPECT_TRUE(client.rest()) << test.name;
+    client.close();
+    EXPECT_TRUE(eventually([&] { return server->connections() == 0; })) << test.name;
+  }
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AFragmentedMessageArrivesAsOne) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer()->status, 101);
+  client.send(masked(0x01, "ab") + masked(0x89, "p") + masked(0x00, "cd") + masked(0x80, "ef"));
+  EXPECT_EQ(client.read(11),
+            "\x8a\x01p\x81\x06"
+            "abcdef");
+}
+
+TEST_F(WebSocketTest, PingsAnIdleClientAndKeepsOneThatAnswers) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 26; ++i) jump(seconds(1));
+    on_loop([&] { state->sink->send(realtime::make_frame("mark")); });
+    ASSERT_EQ(client.read(), "mark");
+    // The pong is on its way when the echo of this message is back.
+    client.send("x");
+    ASSERT_EQ(client.read(), "x");
+  }
+  EXPECT_GE(client.pings(), 7);
+  on_loop([&] { EXPECT_EQ(server->connections(), 1u); });
+}
+
+TEST_F(WebSocketTest, AnswersAPing) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  client.ping();
+  client.send("x");
+  EXPECT_EQ(client.read(), "x");
+  EXPECT_EQ(client.pongs(), 1);
+}
+
+TEST_F(WebSocketTest, ASilentClientIsClosedAndThenCut) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer()->status, 101);
+  const auto state = session();
+  for (int i = 0; i < 59; ++i) jump(seconds(1));
+  on_loop([&] { EXPECT_EQ(server->connections(), 1u); });
+  for (int i = 0; i < 8; ++i) jump(seconds(1));
+  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+  EXPECT_EQ(state->closed, 1);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AClientThatFloodsPingsAndNeverReadsIsBounded) {
+  start();
+  RawClient client(port, 4096);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer()->status, 101);
+  const auto state = session();
+  std::string pings;
+  for (int i = 0; i < 400'000; ++i) pings += masked(0x89, std::string(100, 'p'));
+  std::thread flood([&] { client.try_send(pings); });
+  // The pongs fill the kernel's buffers, then our queue, and then the server stops reading.
+  ASSERT_TRUE(eventually([&] { return metrics.ws_queued_bytes.value() > 0; }));
+  for (int i = 0; i < 200; ++i) on_loop([&] { ASSERT_LT(metrics.ws_queued_bytes.value(), 40'000); });
+  for (int i = 0; i < 50; ++i) jump(seconds(1));
+  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+  flood.join();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, ASessionThatThrowsCostsItsOwnConnectionOnly) {
+  start();
+  WsClient other(port);
+  ASSERT_EQ(other.connect(), 101);
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session(1);
+  on_loop([&] { state->throw_on_text = true; });
+  client.send("x");
+  EXPECT_EQ(client.close_code(), 1011);
+  other.send("y");
+  EXPECT_EQ(other.read(), "y");
+}
+
+TEST_F(WebSocketTest, DrainTellsEachClientADelayOfItsOwnAndClosesWith1012) {
+  start();
+  std::vector<std::unique_ptr<WsClient>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<WsClient>(port));
+    ASSERT_EQ(clients.back()->connect(), 101);
+  }
+  session(3);
+  bool drained = false;
+  on_loop([&] { server->drain(milliseconds(4000), [&] { drained = true; }); });
+  for (auto& client : clients) {
+    EXPECT_EQ(client->read(), "draining");
+    EXPECT_EQ(client->close_code(), 1012);
+  }
+  EXPECT_TRUE(eventually([&] { return drained; }));
+  std::vector<bool> slices(4);
+  for (const auto& state : dialect.sessions) {
+    ASSERT_TRUE(state->draining);
+    ASSERT_LT(state->draining->count(), 4000);
+    slices[static_cast<std::size_t>(state->draining->count() / 1000)] = true;
+  }
+  EXPECT_EQ(slices, std::vector<bool>(4, true));
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, DrainCutsAClientThatDoesNotClose) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer()->status, 101);
+  session();
+  bool drained = false;
+  on_loop([&] { server->drain(milliseconds(100), [&] { drained = true; }); });
+  for (int i = 0; i < 12; ++i) jump(seconds(1));
+  EXPECT_TRUE(eventually([&] { return drained; }));
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AnUpgradeThatIsAuthorizedWhileDrainingIsRefused) {
+  start();
+  dialect.hold_authorize = true;
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_TRUE(eventually([&] { return dialect.held.size() == 1; }));
+  on_loop([&] {
+    server->drain(milliseconds(100), [] {});
+    dialect.held.at(0)(std::optional<auth::Identity>());
+  });
+  EXPECT_EQ(client.answer()->status, 503);
+}
+
+TEST_F(WebSocketTest, ResetsOfManyClientsAtAnyPointLeaveNothingBehind) {
+  start();
+  dialect.on_open = [](SessionState& state) { state.sink->send(realtime::make_frame(std::string(100'000, '.'))); };
+  for (int i = 0; i < 50; ++i) {
+    RawClient client(port, i % 2 ? 4096 : 0);
+    client.send(upgrade_request());
+    if (i % 3 > 0) client.answer();
+    if (i % 3 > 1) client.send(masked(0x81, "hello").substr(0, static_cast<std::size_t>(i % 11)));
+    client.reset();
+  }
+  ASSERT_TRUE(eventually([&] { return server->connections() == 0; }));
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, TheServerMayGoWhileSessionsAreOpenAndOwing) {
+  start();
+  WsClient idle(port);
+  ASSERT_EQ(idle.connect(), 101);
+  WsClient busy(port);
+  ASSERT_EQ(busy.connect(), 101);
+  const auto state = session(1);
+  on_loop([&] { state->hold_done = true; });
+  busy.send("x");
+  ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; }));
+  stop();
+  EXPECT_EQ(metrics.ws_connections.value(), 0);
+  EXPECT_EQ(state->closed, 1);
+  EXPECT_EQ(state->destroyed, 0);
+  EXPECT_EQ(dialect.sessions.at(0)->destroyed, 1);
+  auto owed = std::exchange(state->owed, {});
+  owed.at(0)();
+  owed.clear();
+  EXPECT_EQ(state->destroyed, 1);
+}
+
+}  // namespace
+}  // namespace belfry::net::testing
