@@ -16,6 +16,7 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
 constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -166,7 +167,9 @@ struct RequestReader::Impl {
 
   State parse_body() {
     beast::error_code error;
-    while (!parser->is_done() && begin < end && !error) {
+    // Beast asserts that a last chunk it has begun to read is whole; fewer bytes never end a chunked body anyway.
+    const std::size_t least = parser->chunked() ? kLastChunk.size() : 1;
+    while (!parser->is_done() && end - begin >= least && !error) {
       const auto text = pending();
       begin += parser->put(boost::asio::const_buffer(text.data(), text.size()), error);
     }
@@ -202,7 +205,7 @@ RequestReader::State RequestReader::parse() {
   auto& self = *impl_;
   if (self.state == State::kIdle) {
     self.skip_empty_lines();
-    if (self.pending().empty()) return self.state;
+    if (self.pending().empty() || self.pending() == "\r") return self.state;
     self.start();
   }
   if (self.state == State::kHeader) self.parse_header();

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import websockets
 
 from support import wait
 from support.parallel import in_parallel
@@ -47,7 +48,7 @@ BAD_TEXTS = [
     ("long event", '{"event":"%s"}' % ("x" * 5000)),
     ("NUL in event", '{"event":"ping\\u0000"}'),
     ("lone surrogate", '{"event":"\\ud800"}'),
-    ("BOM", "\ufeff" + '{"event":"ping"}'),
+    ("NUL behind it", '{"event":"ping"}\0'),
     ("id is an object", '{"id":{},"event":"ping"}'),
     ("id is an array", '{"id":[],"event":"ping"}'),
     ("id is true", '{"id":true,"event":"ping"}'),
@@ -144,7 +145,7 @@ def test_too_many_commands_end_it_and_their_number_is_the_burst(node):
         for number in range(200):
             try:
                 sock.send_text('{"id":%d,"event":"ping"}' % number)
-            except Exception:  # noqa: BLE001 - it may be closed by now
+            except websockets.ConnectionClosed:
                 break
         assert sock.closed() == 4029
         answered = len([frame for frame in sock.frames if frame.get("event") == "ping"])
@@ -156,8 +157,11 @@ def test_burst_and_rate_can_be_set(start):
     with Person(node).socket() as sock:
         for _ in range(3):
             sock.ok("ping")
-        for _ in range(3):
-            sock.send_text('{"event":"ping"}')
+        try:
+            for _ in range(4):
+                sock.send_text('{"event":"ping"}')
+        except websockets.ConnectionClosed:
+            pass
         assert sock.closed() == 4029
 
 
@@ -176,7 +180,7 @@ def test_a_frame_of_64_kib_is_read_and_one_more_byte_ends_with_1009(node):
         sock.reply()
         try:
             sock.send_text(fits + " ")
-        except Exception:  # noqa: BLE001 - it may be closed by now
+        except websockets.ConnectionClosed:
             pass
         assert sock.closed() == 1009
 
@@ -291,6 +295,6 @@ def test_anonymous_pings_cost_commands_too(node):
         for _ in range(120):
             try:
                 sock.send_text('{"event":"ping"}')
-            except Exception:  # noqa: BLE001 - it may be closed by now
+            except websockets.ConnectionClosed:
                 break
         assert sock.closed() == 4029

@@ -8,7 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from support import wait
+from support.node import run
 from support.world import Admin, Person, time_text
+
+
+pytestmark = pytest.mark.skipif(
+    "BELFRY_ENTITLEMENTS" not in run("docs", "configuration").stdout, reason="this server has no external provider"
+)
 
 
 class Provider:

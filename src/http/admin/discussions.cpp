@@ -40,9 +40,9 @@ void list_messages(const ExchangePtr& exchange) {
       });
 }
 
-void create(const ExchangePtr& exchange) { create_message(exchange, MessageView::kAdmin); }
+void create(const ExchangePtr& exchange) { create_message(exchange, MessageView::kFull); }
 
-void edit(const ExchangePtr& exchange) { edit_message(exchange, domain::edit_message_as_admin, MessageView::kAdmin); }
+void edit(const ExchangePtr& exchange) { edit_message(exchange, domain::edit_message_as_admin, MessageView::kFull); }
 
 /// The answer is the tombstone: what it said is for the GET route.
 void remove(const ExchangePtr& exchange) {
@@ -52,7 +52,7 @@ void remove(const ExchangePtr& exchange) {
 
 void restore(const ExchangePtr& exchange) {
   change_message(exchange, "messages.restore", "Discussion message restored successfully", domain::restore_message,
-                 MessageView::kAdmin);
+                 MessageView::kFull);
 }
 
 constexpr Endpoint kEndpoints[] = {

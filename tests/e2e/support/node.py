@@ -68,6 +68,7 @@ class Node:
         }
         self.lines = []
         self.port = None
+        self.terminated = False  # a second SIGTERM would mean: at once
         self.process = subprocess.Popen(
             [binary(), "serve"],
             env=_environment(self.settings),
@@ -131,12 +132,14 @@ class Node:
         return "\n".join(self.lines)
 
     def terminate(self):
+        self.terminated = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, timeout=20):
         """SIGTERM must end it with 0; a sanitizer's report fails whoever stops it."""
         if self.process.poll() is None:
-            self.terminate()
+            if not self.terminated:
+                self.terminate()
             try:
                 self.process.wait(timeout=timeout)
             except subprocess.TimeoutExpired:

@@ -123,7 +123,9 @@ def http(method, target, answer, sent_headers, sent_body=None):
     no_route = answer.body and isinstance(answer.body, dict) and answer.body.get("reason") == "NO_ROUTE"
     if str(answer.status) in responses and not no_route:
         response = _resolve(OPENAPI, responses[str(answer.status)])
-    elif answer.status in _EVERYWHERE and (operation is None or no_route or answer.status in (408, 413, 414, 431)):
+    elif answer.status in _EVERYWHERE and (
+        operation is None or no_route or not method.isupper() or answer.status in (405, 408, 413, 414, 431)
+    ):
         response = OPENAPI["components"]["responses"][_EVERYWHERE[answer.status]]
     elif method in ("OPTIONS", "HEAD"):
         return
