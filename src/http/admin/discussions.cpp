@@ -44,10 +44,9 @@ void create(const ExchangePtr& exchange) { create_message(exchange, MessageView:
 
 void edit(const ExchangePtr& exchange) { edit_message(exchange, domain::edit_message_as_admin, MessageView::kFull); }
 
-/// The answer is the tombstone: what it said is for the GET route.
 void remove(const ExchangePtr& exchange) {
   change_message(exchange, "messages.delete", "Discussion message deleted successfully",
-                 domain::delete_message_as_admin, MessageView::kFull);
+                 domain::delete_message_as_admin, MessageView::kAdmin);
 }
 
 void restore(const ExchangePtr& exchange) {

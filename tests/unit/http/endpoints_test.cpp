@@ -108,6 +108,33 @@ TEST_F(Api, ARepeatedClientMessageIdAnswers200WithTheFirstMessage) {
   EXPECT_EQ(first.body, again.body);
 }
 
+TEST_F(Api, OnlyAdminGetRoutesShowDeletedContent) {
+  const std::string messages = "/channels/3/discussion/messages";
+  const std::string body = R"({"body":"a secret","clientMessageId":"c1"})";
+  const auto created = harness.as("user", "POST", "/api/mobile" + messages, body);
+  std::smatch id;
+  ASSERT_TRUE(std::regex_search(created.body, id, std::regex(R"~("id":(\d+))~")));
+  harness.work.add_post(3, 3).body_text = "a secret";
+
+  const auto gone = [&](const Response& response) {
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_FALSE(has(response, "a secret")) << response.body;
+    EXPECT_TRUE(has(response, R"("isDeleted":true)")) << response.body;
+  };
+  gone(harness.as("admin", "DELETE", "/api/admin/discussion-messages/" + id[1].str()));
+  gone(harness.as("admin", "DELETE", "/api/admin/discussion-messages/" + id[1].str()));
+  gone(harness.as("user", "POST", "/api/mobile" + messages, body));
+  gone(harness.as("user", "GET", "/api/mobile" + messages));
+  gone(harness.as("user", "GET", "/api/mobile" + messages + "?view=compact"));
+  EXPECT_TRUE(has(harness.as("admin", "GET", "/api/admin" + messages), "a secret"));
+  gone(harness.as("admin", "DELETE", "/api/admin/posts/3"));
+  gone(harness.as("admin", "DELETE", "/api/admin/posts/3"));
+  gone(harness.call("GET", "/api/mobile/posts/3"));
+  gone(harness.call("GET", "/api/mobile/channels/3/posts"));
+  EXPECT_TRUE(has(harness.as("admin", "GET", "/api/admin/posts/3"), "a secret"));
+  EXPECT_TRUE(has(harness.as("admin", "GET", "/api/admin/channels/3/posts"), "a secret"));
+}
+
 TEST_F(Api, CompactViewLeavesTheAuthorOut) {
   const std::string path = "/api/mobile/channels/3/discussion/messages";
   EXPECT_TRUE(has(harness.as("user", "GET", path + "?view=full"), R"("author":{)"));
