@@ -116,6 +116,7 @@ class Node::Impl {
                  ? storage::make_local_bus()
                  : storage::make_postgres_bus(database_options(settings), poster(), metrics_)),
         database_(database_options(settings), poster(), metrics_, hooks()),
+        presence_(database_options(settings), settings.bus == config::Bus::kLocal, metrics_),
         authenticator_(auth::make_jwt_authenticator(jwt_options(settings), clock_)),
         hub_(realtime::HubOptions{}, database_, wheel_, clock_, metrics_),
         native_(dialects::make_native_dialect(native_options(settings), hub_, database_, *authenticator_, wheel_,
@@ -137,6 +138,7 @@ class Node::Impl {
     }
     watch_signals();
     database_.start();
+    presence_.start();
     bus_->on_hint([this] { hub_.on_hint(); });
     bus_->start();
     hub_.start();
@@ -205,7 +207,9 @@ class Node::Impl {
     if (stopping_) return {false, "the node is draining"};
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
-    return {health.ready, one_line(health.reason)};
+    if (!health.ready) return {false, one_line(health.reason)};
+    auto conflict = presence_.conflict();
+    return {conflict.empty(), one_line(conflict)};
   }
 
   void watch_signals() {
@@ -259,6 +263,7 @@ class Node::Impl {
       watch_.cancel();
       hub_.stop();
       bus_->stop();
+      presence_.stop();
       database_.stop();
       signals_.cancel();
       // Behind the answers that the database posted while it stopped.
@@ -274,6 +279,7 @@ class Node::Impl {
   runtime::WheelDriver driver_;
   std::unique_ptr<domain::Bus> bus_;
   storage::PostgresDatabase database_;
+  storage::NodePresence presence_;
   std::unique_ptr<auth::Authenticator> authenticator_;
   realtime::Hub hub_;
   std::unique_ptr<dialects::Dialect> native_;

@@ -96,20 +96,16 @@ Result<std::string> normalise_text(std::string_view raw, const TextRules& rules,
   std::string out;
   out.reserve(trimmed.size());
   for (std::size_t i = 0; i < trimmed.size();) {
+    if (trimmed.substr(i).starts_with("\r\n")) ++i;
     const Decoded one = decode_one(trimmed.substr(i));
-    const bool line_break = one.point == '\n' || one.point == '\r';
+    const bool line_break = one.point == '\n';
     if (is_control(one.point) && one.point != '\t' && !line_break) {
       return fail(Error::invalid(name, "has control characters"));
     }
     if (rules.single_line && (line_break || one.point == '\t')) {
       return fail(Error::invalid(name, "must be a single line"));
     }
-    if (one.point == '\r') {
-      out.push_back('\n');
-      if (i + 1 < trimmed.size() && trimmed[i + 1] == '\n') ++i;
-    } else {
-      out.append(trimmed.substr(i, one.size));
-    }
+    out.append(trimmed.substr(i, one.size));
     i += one.size;
   }
   const std::size_t characters = count_characters(out);

@@ -3,8 +3,14 @@
 namespace belfry::http {
 namespace {
 
+/// The answer to a write never shows deleted content, not even to admins: that is for their GET routes.
+std::string encode_written(domain::Message message, wire::MessageView view) {
+  if (message.deleted()) message.mask();
+  return wire::encode_message(message, view);
+}
+
 auto encode_as(wire::MessageView view) {
-  return [view](const domain::Message& message) { return wire::encode_message(message, view); };
+  return [view](domain::Message& message) { return encode_written(std::move(message), view); };
 }
 
 }  // namespace
@@ -25,8 +31,8 @@ void create_message(const ExchangePtr& exchange, wire::MessageView view) {
       std::move(command), exchange->job("messages.create"), [exchange, view](Result<domain::CreatedMessage> created) {
         guarded(exchange, [&] {
           if (!created) return exchange->fail(created.error());
-          exchange->succeed("Discussion message created successfully", wire::encode_message(created->message, view),
-                            created->repeated ? 200 : 201);
+          exchange->succeed("Discussion message created successfully",
+                            encode_written(std::move(created->message), view), created->repeated ? 200 : 201);
         });
       });
 }

@@ -93,6 +93,7 @@ runtime::Task<std::optional<Upgrade>> HttpSession::run() {
       co_await refuse(reader_.refusal().status, reader_.refusal().error, {});
       co_return std::nullopt;
     }
+    if (!transport_->open()) break;  // cut meanwhile; what it had pipelined concerns nobody
     auto parsed = reader_.take();
     if (auto* dialect = edge_->dialect_at(parsed.request.path)) {
       co_return co_await upgrade(std::move(parsed), *dialect);

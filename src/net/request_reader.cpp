@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <expected>
 #include <utility>
 
 #include <boost/beast/core/string.hpp>
@@ -16,6 +17,8 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
 constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::string_view kHeaderEnd = "\r\n\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -24,6 +27,11 @@ std::string lower(std::string_view text) {
   std::ranges::transform(out, out.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return out;
+}
+
+bool is_token_char(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
 Refusal refuse(int status, core::ErrorCode code, std::string message) {
@@ -63,7 +71,7 @@ struct RequestReader::Impl {
   std::optional<Parser> parser;
   State state = State::kIdle;
   ParsedRequest parsed;
-  bool line_seen = false;
+  std::size_t header_searched = 0;
   bool expects_continue = false;
   Refusal refusal;
 
@@ -80,14 +88,22 @@ struct RequestReader::Impl {
     while (pending().starts_with("\r\n")) begin += 2;
   }
 
-  // Until its end is seen; from then on the parser may have consumed it.
-  std::optional<Refusal> check_request_line() {
-    if (line_seen) return {};
+  /// Looks at the raw header until its end is there, so that what is refused does not depend on how the bytes were cut.
+  /// True when Beast may read it.
+  std::expected<bool, Refusal> find_header_end() {
     const auto text = pending();
+    if (!is_token_char(text.front())) return std::unexpected(malformed("The request is not valid HTTP."));
     const auto line = text.find("\r\n");
-    line_seen = line != std::string_view::npos;
-    if (std::min(line, text.size()) <= limits.max_request_line_bytes) return {};
-    return refuse(414, core::ErrorCode::kMalformed, "The request line is too long.");
+    if (std::min(line, text.size()) > limits.max_request_line_bytes) {
+      return std::unexpected(refuse(414, core::ErrorCode::kMalformed, "The request line is too long."));
+    }
+    const auto searched = std::exchange(header_searched, std::max<std::size_t>(text.size(), 3) - 3);
+    const auto header_end = text.find(kHeaderEnd, searched);
+    const bool found = header_end != std::string_view::npos;
+    if ((found ? header_end + kHeaderEnd.size() : text.size()) > limits.max_header_bytes) {
+      return std::unexpected(refuse(431, core::ErrorCode::kMalformed, "The headers are too large."));
+    }
+    return found;
   }
 
   Refusal why(const beast::error_code& error) const {
@@ -144,20 +160,23 @@ struct RequestReader::Impl {
 
   void start() {
     parser.emplace();
-    parser->header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
+    parser->header_limit(static_cast<std::uint32_t>(limits.max_header_bytes) + 1);
     parser->body_limit(limits.max_body_bytes);
     parsed = {};
-    line_seen = expects_continue = false;
+    header_searched = 0;
+    expects_continue = false;
     state = State::kHeader;
   }
 
   State parse_header() {
-    if (auto refusal_of_line = check_request_line()) return refused(std::move(*refusal_of_line));
+    auto ready = find_header_end();
+    if (!ready) return refused(std::move(ready.error()));
+    if (!*ready) return state;
     const auto text = pending();
     beast::error_code error;
     begin += parser->put(boost::asio::const_buffer(text.data(), text.size()), error);
     if (error && error != bhttp::error::need_more) return refused(why(error));
-    if (!parser->is_header_done()) return state;
+    if (!parser->is_header_done()) return refused(malformed("The request is not valid HTTP."));
     if (auto refusal_of_header = read_header()) return refused(std::move(*refusal_of_header));
     parser->eager(true);
     state = State::kBody;
@@ -165,15 +184,18 @@ struct RequestReader::Impl {
   }
 
   State parse_body() {
-    beast::error_code error;
-    while (!parser->is_done() && begin < end && !error) {
-      const auto text = pending();
-      begin += parser->put(boost::asio::const_buffer(text.data(), text.size()), error);
-    }
-    if (error && error != bhttp::error::need_more) return refused(why(error));
-    // A chunk's extensions or trailers, which nobody needs, may not grow without end.
-    if (!parser->is_done() && end - begin > limits.max_header_bytes) {
-      return refused(malformed("The request is not valid HTTP."));
+    // Beast asserts that a last chunk it has begun to read is whole; fewer bytes never end a chunked body anyway.
+    const std::size_t least = parser->chunked() ? kLastChunk.size() : 1;
+    while (!parser->is_done() && end - begin >= least) {
+      // It sees a limited part at a time: a chunk's extensions or trailers, which nobody needs, may not be longer.
+      const auto text = pending().substr(0, limits.max_header_bytes);
+      beast::error_code error;
+      const auto taken = parser->put(boost::asio::const_buffer(text.data(), text.size()), error);
+      begin += taken;
+      if (error && error != bhttp::error::need_more) return refused(why(error));
+      if (taken > 0) continue;
+      if (text.size() == limits.max_header_bytes) return refused(malformed("The request is not valid HTTP."));
+      break;
     }
     if (!parser->is_done()) return state;
     parsed.request.body = std::move(parser->get().body());
@@ -202,7 +224,7 @@ RequestReader::State RequestReader::parse() {
   auto& self = *impl_;
   if (self.state == State::kIdle) {
     self.skip_empty_lines();
-    if (self.pending().empty()) return self.state;
+    if (self.pending().empty() || self.pending() == "\r") return self.state;
     self.start();
   }
   if (self.state == State::kHeader) self.parse_header();

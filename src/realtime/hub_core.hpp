@@ -74,7 +74,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void read_if_behind(const RoomPtr& room);
   void pump_reads();
   void read(const RoomPtr& room);
-  void on_page(const RoomPtr& room, const Position& asked, core::Result<domain::LogPage> page);
+  void on_page(const RoomPtr& room, const Position& asked, std::int64_t hinted, core::Result<domain::LogPage> page);
   void forked(const RoomPtr& room);
 
   // access_log.cpp: what concerns a subject.

@@ -48,17 +48,19 @@ void HubCore::read(const RoomPtr& room) {
   domain::LogPageQuery query{.room = room->key, .since = room->position.id, .up_to = std::nullopt};
   query.limit = kReadRecords;
   query.control_records = true;
-  reads_->page(std::move(query), guarded([this, counted = room != access_, weak = std::weak_ptr(room),
-                                          asked = room->position](core::Result<domain::LogPage> page) {
+  reads_->page(std::move(query),
+               guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,
+                        hinted = room->hinted](core::Result<domain::LogPage> page) {
                  if (counted) --reads_in_flight_;
                  if (const RoomPtr still = weak.lock(); still && !still->dropped) {
-                   on_page(still, asked, std::move(page));
+                   on_page(still, asked, hinted, std::move(page));
                  }
                  pump_reads();
                }));
 }
 
-void HubCore::on_page(const RoomPtr& room, const Position& asked, core::Result<domain::LogPage> page) {
+void HubCore::on_page(const RoomPtr& room, const Position& asked, std::int64_t hinted,
+                      core::Result<domain::LogPage> page) {
   room->reading = false;
   if (!room->live) return;
   if (!page) {
@@ -74,7 +76,10 @@ void HubCore::on_page(const RoomPtr& room, const Position& asked, core::Result<d
   // What notices delivered meanwhile is skipped; a page always begins at or before the position that it finds.
   if (run(room, page->events) == Run::kHole) return forked(room);
   if (room->dropped) return;
-  room->hinted = page->events.empty() ? head.seq : std::max(room->hinted, head.seq);
+  // A hint that the log does not bear out was of a lost history; one that came during the read may be newer than the
+  // page.
+  const bool disproved = page->events.empty() && room->hinted == hinted;
+  room->hinted = disproved ? head.seq : std::max(room->hinted, head.seq);
   read_if_behind(room);
 }
 

@@ -79,6 +79,7 @@ void HubCore::verify(const std::vector<std::pair<domain::RoomKey, Position>>& ve
     if (!room || !room->live) continue;
     const auto head = found.find(key);
     const bool same_history = head != found.end() && (head->second.seq > position.seq || head->second.same(position));
+    room->held.clear();  // may be of a lost history: read again
     if (same_history) {
       want(room, head->second.seq);
     } else {

@@ -10,6 +10,7 @@
 #include "belfry/telemetry/log.hpp"
 #include "storage/conninfo.hpp"
 #include "storage/link.hpp"
+#include "storage/watchdog.hpp"
 
 namespace belfry::storage {
 namespace {
@@ -40,6 +41,7 @@ class PostgresBus final : public domain::Bus {
       : poster_(std::move(poster)),
         metrics_(metrics),
         url_(options.url),
+        statement_timeout_(options.statement_timeout),
         link_(options.url, conninfo(options), metrics) {
     event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
@@ -105,16 +107,21 @@ class PostgresBus final : public domain::Bus {
     hint();  // what was said while nobody listened
     while (!stopping_) {
       if (grew_.exchange(false)) {
-        pqxx::nontransaction transaction(connection);
-        transaction.exec("NOTIFY belfry_grew");
+        say(connection, "NOTIFY belfry_grew");
       }
       connection.get_notifs();
       if (listener.take_heard()) hint();
       if (!wait(connection.sock(), kAskAlive, false)) {
-        pqxx::nontransaction transaction(connection);
-        transaction.exec("SELECT 1");
+        say(connection, "SELECT 1");
       }
     }
+  }
+
+  void say(pqxx::connection& connection, const char* statement) {
+    const Watchdog::Watch watch(watchdog_, connection.sock(),
+                                Clock::now() + statement_timeout_ + std::chrono::seconds{1});
+    pqxx::nontransaction transaction(connection);
+    transaction.exec(statement);
   }
 
   /// True when something happened on the socket or the bus was woken; false when time passed. With `stop_only` (no
@@ -141,6 +148,8 @@ class PostgresBus final : public domain::Bus {
   Poster poster_;
   telemetry::Metrics& metrics_;
   std::string url_;
+  std::chrono::milliseconds statement_timeout_;
+  Watchdog watchdog_;
   Link link_;
   std::shared_ptr<std::function<void()>> hint_;
   int event_ = -1;

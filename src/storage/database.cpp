@@ -14,7 +14,7 @@ class PostgresDatabase::Impl {
        domain::GrantProvider* provider)
       : engine_(std::make_shared<Engine>(std::move(options), std::move(poster), metrics, std::move(hooks), provider)),
         monitor_(*engine_),
-        housekeeper_(engine_->options) {
+        housekeeper_(engine_->options, engine_->watchdog) {
     engine_->wake_monitor = [this] { monitor_.wake(); };
   }
   ~Impl() { stop(); }

@@ -72,7 +72,11 @@ std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done) {
     const auto alive = self.lock();
     if (!alive) return;
     metrics.job_seconds.observe(std::chrono::steady_clock::now() - pending.submitted);
-    poster([slot, outcome = std::move(outcome)]() mutable { (*slot)(std::move(outcome)); });
+    poster([slot, body = pending.take_body(), outcome = std::move(outcome)]() mutable {
+      // Taken out of what a database thread may hold longer: what the caller bound is destroyed here.
+      auto callback = std::move(*slot);
+      callback(std::move(outcome));
+    });
   };
 }
 

@@ -21,9 +21,11 @@ constexpr days kAhead{14};
 constexpr days kDropMargin{1};
 constexpr std::chrono::seconds kEvery{60};
 constexpr std::chrono::seconds kAgain{5};
+constexpr std::chrono::seconds kStatementTimeout{30};
 constexpr int kRowsPerDelete = 5000;
 constexpr int kDeletesPerPass = 200;
 
+constexpr const char* kHasSchema = "SELECT to_regclass('events') IS NOT NULL";
 // One node at a time: two would wait for each other's locks on the partitioned table.
 constexpr const char* kLock = "SELECT pg_advisory_lock(hashtext('belfry housekeeping'))";
 constexpr const char* kUnlock = "SELECT pg_advisory_unlock(hashtext('belfry housekeeping'))";
@@ -113,6 +115,28 @@ void delete_batches(pqxx::nontransaction& transaction, const char* statement) {
   }
 }
 
+void housekeep(const DatabaseOptions& options, Watchdog& watchdog) {
+  ConnectionSettings settings;
+  settings.application_name = "belfry-housekeeping";
+  // Detaching waits for readers of the old partition, who end by their own limits.
+  settings.lock_timeout = std::chrono::seconds{10};
+  settings.statement_timeout = kStatementTimeout;
+  Connection connection(make_conninfo(options.url, settings));
+  const auto step = [&](auto work) {
+    const Watchdog::Watch watch(watchdog, connection.raw().sock(), Watchdog::Clock::now() + 2 * kStatementTimeout);
+    work();
+  };
+  pqxx::nontransaction transaction(connection.raw());
+  // The health check says that the schema is missing; there is nothing to keep yet.
+  if (!transaction.exec(kHasSchema).at(0).at(0).as<bool>()) return;
+  step([&] { transaction.exec(kLock); });  // given back when the connection closes, whatever happens below
+  step([&] { make_missing(transaction); });
+  step([&] { drop_old(transaction, options.event_retention); });
+  for (const auto* statement : {kDeleteJournal, kDeleteTickets, kDeleteKeys}) {
+    step([&] { delete_batches(transaction, statement); });
+  }
+}
+
 }  // namespace
 
 void make_partitions(Connection& connection) {
@@ -123,19 +147,8 @@ void make_partitions(Connection& connection) {
 }
 
 void housekeep(const DatabaseOptions& options) {
-  ConnectionSettings settings;
-  settings.application_name = "belfry-housekeeping";
-  // Detaching waits for readers of the old partition, who end by their own limits.
-  settings.lock_timeout = std::chrono::seconds{10};
-  settings.statement_timeout = std::chrono::seconds{30};
-  Connection connection(make_conninfo(options.url, settings));
-  pqxx::nontransaction transaction(connection.raw());
-  transaction.exec(kLock);  // given back when the connection closes, whatever happens below
-  make_missing(transaction);
-  drop_old(transaction, options.event_retention);
-  delete_batches(transaction, kDeleteJournal);
-  delete_batches(transaction, kDeleteTickets);
-  delete_batches(transaction, kDeleteKeys);
+  Watchdog watchdog;
+  housekeep(options, watchdog);
 }
 
 void Housekeeper::start() {
@@ -157,7 +170,7 @@ void Housekeeper::run() {
     lock.unlock();
     auto wait = kEvery;
     try {
-      housekeep(options_);
+      housekeep(options_, watchdog_);
     } catch (const std::exception& e) {
       wait = kAgain;
       telemetry::warn("housekeeping_failed", {{"error", without_password(e.what(), options_.url)}});

@@ -6,6 +6,7 @@
 
 #include "belfry/storage/postgres.hpp"
 #include "storage/session.hpp"
+#include "storage/watchdog.hpp"
 
 namespace belfry::storage {
 
@@ -16,7 +17,7 @@ void make_partitions(Connection& connection);
 /// Runs `housekeep` at start and every minute on a thread of its own; failures are logged and tried again.
 class Housekeeper {
  public:
-  explicit Housekeeper(const DatabaseOptions& options) : options_(options) {}
+  Housekeeper(const DatabaseOptions& options, Watchdog& watchdog) : options_(options), watchdog_(watchdog) {}
   ~Housekeeper() { stop(); }
   void start();
   void stop();
@@ -25,6 +26,7 @@ class Housekeeper {
   void run();
 
   DatabaseOptions options_;
+  Watchdog& watchdog_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -17,6 +17,8 @@ struct Pending {
   virtual ~Pending() = default;
   /// Answers with a failure. Only the first answer counts; any thread.
   virtual void fail(core::Error error) = 0;
+  /// What the caller handed in to be run; it goes back to the I/O thread with the answer, to be destroyed there.
+  virtual domain::Database::Body take_body() { return {}; }
 
   domain::JobOptions options;
   SteadyTime submitted;
@@ -30,6 +32,7 @@ struct Job final : Pending {
   Job(domain::JobMode job_mode, const domain::JobOptions& asked, domain::Database::Body job_body)
       : Pending(asked), mode(job_mode), body(std::move(job_body)) {}
   void fail(core::Error error) override { answer(core::fail(std::move(error))); }
+  domain::Database::Body take_body() override { return std::move(body); }
 
   domain::JobMode mode;
   domain::Database::Body body;

@@ -8,11 +8,13 @@
 #include "belfry/telemetry/log.hpp"
 #include "storage/conninfo.hpp"
 #include "storage/link.hpp"
+#include "storage/watchdog.hpp"
 
 namespace belfry::storage {
 namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{1000};
+constexpr std::chrono::seconds kPatience{10};
 
 // Session locks, shared, so that nodes never wait for each other; pg_locks tells who holds one. They end with the
 // connection, that is, with the node.
@@ -81,6 +83,7 @@ class NodePresence::Impl {
   }
 
   std::string look(Connection& connection) {
+    const Watchdog::Watch watch(watchdog_, connection.raw().sock(), Watchdog::Clock::now() + kPatience);
     pqxx::nontransaction transaction(connection.raw());
     Session session(connection, transaction);
     if (!announced_) session.run(kAnnounce);
@@ -96,6 +99,7 @@ class NodePresence::Impl {
 
   bool local_;
   std::string url_;
+  Watchdog watchdog_;
   Link link_;
   bool announced_ = false;
   mutable std::mutex mutex_;

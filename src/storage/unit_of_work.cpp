@@ -75,7 +75,7 @@ void PgUnitOfWork::commit() {
     open_ = false;
     if (doubt.xid.empty()) throw;
     throw doubt;
-  } catch (const pqxx::failure&) {
+  } catch (const std::exception&) {
     open_ = false;
     if (doubt.xid.empty()) throw;
     throw doubt;

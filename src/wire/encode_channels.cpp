@@ -59,11 +59,20 @@ std::string encode_channel_list(const domain::Page<domain::ChannelListItem>& pag
       });
 }
 
+namespace {
+
+void write_admin_fields(JsonWriter& out, const domain::Channel& channel) {
+  write_channel_fields(out, channel);
+  out.field("entitlementKey", channel.entitlement_key);
+  out.field("createdByAdminId", channel.created_by);
+}
+
+}  // namespace
+
 std::string encode_channel_admin(const domain::Channel& channel) {
   JsonWriter out;
   out.begin_object();
-  write_channel_fields(out, channel);
-  out.field("entitlementKey", channel.entitlement_key);
+  write_admin_fields(out, channel);
   out.end_object();
   return std::move(out).text();
 }
@@ -71,10 +80,7 @@ std::string encode_channel_admin(const domain::Channel& channel) {
 std::string encode_channel_admin_list(const domain::Page<domain::Channel>& page, std::int32_t limit) {
   return encode_list(
       page.items, page.has_more, limit,
-      [](JsonWriter& out, const domain::Channel& channel) {
-        write_channel_fields(out, channel);
-        out.field("entitlementKey", channel.entitlement_key);
-      },
+      [](JsonWriter& out, const domain::Channel& channel) { write_admin_fields(out, channel); },
       [&](JsonWriter& out) {
         if (page.has_more) out.field("next_cursor", next_cursor(page.items.back()));
       });

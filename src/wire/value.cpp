@@ -181,6 +181,10 @@ const Value* Value::find(std::string_view name) const {
 }
 
 core::Result<Value> parse_object(std::string_view text, std::string_view where) {
+  // The parser takes a NUL byte for the end of input and skips a byte order mark: neither is JSON (RFC 8259).
+  if (text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf")) {
+    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
+  }
   Builder builder;
   const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.too_deep()) return core::fail(Error::malformed(std::string(where), "is nested too deeply"));

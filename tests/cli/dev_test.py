@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from binary import Running, get, run, wait_until
+from binary import SECRET, Running, get, run, wait_until
 
 
 def tour_of(node):
@@ -90,6 +90,16 @@ class Dev(unittest.TestCase):
             second = run("dev", "--data-dir", self.folder, "--listen", "127.0.0.1:0")
             self.assertEqual(second.returncode, 1)
             self.assertIn(str(node.process.pid), second.stderr)
+        with self.subTest("a node on the local bus is not ready beside another, and is again without it"):
+            with open(os.path.join(self.folder, "sockets")) as file:
+                database = f"host={file.read().strip()} user=belfry dbname=postgres"
+            other = Running("serve", settings={"database_url": database, "jwt_secret": SECRET, "listen": "127.0.0.1:0",
+                                               "bus": "local"})
+            self.addCleanup(other.end)
+            self.assertIn("local", other.event("not_ready")["reason"])
+            wait_until(lambda: get(variables["URL"] + "/readyz")[0] == 503, "the first sees the second")
+            self.assertEqual(other.end(), 0)
+            wait_until(lambda: get(variables["URL"] + "/readyz")[0] == 200, "the first is alone again")
         with self.subTest("Ctrl-C stops both"):
             self.assertEqual(node.end(signal.SIGINT), 0, node.text())
             self.assert_nothing_left(pid)

@@ -309,6 +309,32 @@ TEST(StorageEngine, StopAnswersWhatWaitsAndLetsWhatRunsEnd) {
   EXPECT_FALSE(node->read([](UnitOfWork&) -> Result<void> { return {}; }));
 }
 
+TEST(StorageEngine, WhatACallerBoundIsDestroyedOnTheIoThread) {
+  Node node(options_for(database().url(), 2));
+  std::promise<std::thread::id> told;
+  node.io.post([&] { told.set_value(std::this_thread::get_id()); });
+  const auto io_thread = told.get_future().get();
+  std::atomic<int> elsewhere{0};
+  std::atomic<int> destroyed{0};
+  const auto watched = [&] {
+    return std::shared_ptr<int>(new int, [&](const int* value) {
+      delete value;
+      if (std::this_thread::get_id() != io_thread) ++elsewhere;
+      ++destroyed;
+    });
+  };
+  constexpr int kJobs = 300;
+  node.io.post([&] {
+    for (int i = 0; i < kJobs; ++i) {
+      node.database.submit(
+          JobMode::kRead, {.name = "test"}, [bound = watched()](UnitOfWork&) -> Result<void> { return {}; },
+          [bound = watched()](Result<void>) {});
+    }
+  });
+  ASSERT_TRUE(eventually([&] { return destroyed == 2 * kJobs; }));
+  EXPECT_EQ(elsewhere, 0);
+}
+
 TEST(StorageEngine, FirstSightOfACallerIsWrittenAndAnAbsentClaimKeepsTheStoredOne) {
   Node node(options_for(database().url(), 1));
   const auto stored = [&](domain::UserId id) {

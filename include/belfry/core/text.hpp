@@ -21,7 +21,7 @@ struct TextRules {
 bool is_utf8(std::string_view text);
 /// Code points of valid UTF-8.
 std::size_t count_characters(std::string_view utf8);
-/// Trims Unicode white space at both ends, turns CRLF and lone CR into LF, refuses other control characters than
+/// Trims Unicode white space at both ends, turns CRLF into LF, refuses other control characters than
 /// newline and tab (C0, DEL, C1) and lengths outside the rules. kInvalid names `field`.
 Result<std::string> normalise_text(std::string_view raw, const TextRules& rules, std::string_view field);
 

@@ -74,7 +74,7 @@ std::expected<fs::path, std::string> choose(const std::string& asked, const std:
 
 std::expected<void, std::string> write_private_file(const fs::path& path, std::string_view text) {
   const auto fresh = path.string() + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return std::unexpected(fmt::format("{}: {}", fresh, std::strerror(errno)));
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const int error = errno;

@@ -40,19 +40,18 @@ void list_messages(const ExchangePtr& exchange) {
       });
 }
 
-void create(const ExchangePtr& exchange) { create_message(exchange, MessageView::kAdmin); }
+void create(const ExchangePtr& exchange) { create_message(exchange, MessageView::kFull); }
 
-void edit(const ExchangePtr& exchange) { edit_message(exchange, domain::edit_message_as_admin, MessageView::kAdmin); }
+void edit(const ExchangePtr& exchange) { edit_message(exchange, domain::edit_message_as_admin, MessageView::kFull); }
 
-/// The answer is the tombstone: what it said is for the GET route.
 void remove(const ExchangePtr& exchange) {
   change_message(exchange, "messages.delete", "Discussion message deleted successfully",
-                 domain::delete_message_as_admin, MessageView::kFull);
+                 domain::delete_message_as_admin, MessageView::kAdmin);
 }
 
 void restore(const ExchangePtr& exchange) {
   change_message(exchange, "messages.restore", "Discussion message restored successfully", domain::restore_message,
-                 MessageView::kAdmin);
+                 MessageView::kFull);
 }
 
 constexpr Endpoint kEndpoints[] = {

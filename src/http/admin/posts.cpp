@@ -7,8 +7,12 @@
 namespace belfry::http::admin {
 namespace {
 
-auto encode_for(const ExchangePtr& exchange) {
-  return [exchange](const domain::Post& post) { return wire::encode_post(post, exchange->url_base()); };
+/// The answer to a write never shows deleted content: that is for the GET routes.
+auto encode_written(const ExchangePtr& exchange) {
+  return [exchange](domain::Post& post) {
+    if (post.deleted()) post.mask();
+    return wire::encode_post(post, exchange->url_base());
+  };
 }
 
 void create_post(const ExchangePtr& exchange) {
@@ -23,7 +27,7 @@ void create_post(const ExchangePtr& exchange) {
       [actor = exchange->actor(), command = std::move(*command)](UnitOfWork& work) {
         return domain::create_post(work, actor, command);
       },
-      encode_for(exchange));
+      encode_written(exchange));
 }
 
 void list_posts(const ExchangePtr& exchange) {
@@ -41,7 +45,7 @@ void view_post(const ExchangePtr& exchange) {
   run_job<domain::Post>(
       exchange, JobMode::kRead, "posts.find", {"Channel post fetched successfully"},
       [id = core::PostId{exchange->number("postId")}](UnitOfWork& work) { return domain::find_post(work, id); },
-      encode_for(exchange));
+      [exchange](const domain::Post& post) { return wire::encode_post(post, exchange->url_base()); });
 }
 
 void update_post(const ExchangePtr& exchange) {
@@ -53,7 +57,7 @@ void update_post(const ExchangePtr& exchange) {
       [actor = exchange->actor(), command = std::move(*command)](UnitOfWork& work) {
         return domain::update_post(work, actor, command);
       },
-      encode_for(exchange));
+      encode_written(exchange));
 }
 
 void delete_post(const ExchangePtr& exchange) {
@@ -63,7 +67,7 @@ void delete_post(const ExchangePtr& exchange) {
       [actor = exchange->actor(), id = core::PostId{exchange->number("postId")}](UnitOfWork& work) {
         return domain::delete_post(work, actor, id);
       },
-      encode_for(exchange));
+      encode_written(exchange));
 }
 
 void set_pin(const ExchangePtr& exchange, bool pinned) {
@@ -74,7 +78,7 @@ void set_pin(const ExchangePtr& exchange, bool pinned) {
       [actor = exchange->actor(), id = core::PostId{exchange->number("postId")}, pinned](UnitOfWork& work) {
         return domain::pin_post(work, actor, id, pinned);
       },
-      encode_for(exchange));
+      encode_written(exchange));
 }
 
 void pin_post(const ExchangePtr& exchange) { set_pin(exchange, true); }

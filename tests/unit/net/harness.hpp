@@ -105,7 +105,8 @@ struct Answer {
 /// A client that speaks bytes. Every wait ends after kPatience at the latest.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer = 0);
+  /// `before_connect` runs when the client has its descriptor.
+  explicit RawClient(std::uint16_t port, int receive_buffer = 0, const std::function<void()>& before_connect = {});
   void send(std::string_view bytes);
   /// Sends as much as the server takes before it closes; false when it closed early.
   bool try_send(std::string_view bytes);

@@ -153,9 +153,10 @@ void ServerTest::expect_baseline() {
   });
 }
 
-RawClient::RawClient(std::uint16_t port, int receive_buffer) {
+RawClient::RawClient(std::uint16_t port, int receive_buffer, const std::function<void()>& before_connect) {
   socket_.open(asio::ip::tcp::v4());
   if (receive_buffer > 0) socket_.set_option(asio::socket_base::receive_buffer_size(receive_buffer));
+  if (before_connect) before_connect();
   socket_.connect({asio::ip::address_v4::loopback(), port});
   socket_.set_option(asio::ip::tcp::no_delay(true));
 }

@@ -2,6 +2,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "harness.hpp"
@@ -308,6 +310,34 @@ TEST_F(HttpTest, BeyondTheMostConnectionsANewOneIsToldToComeLater) {
   EXPECT_EQ(fourth.answer()->status, 200);
 }
 
+TEST_F(HttpTest, WithoutFreeDescriptorsItWaitsAndThenAcceptsAgain) {
+  start();
+  RawClient served(port);
+  served.send(get("/a"));
+  EXPECT_EQ(served.answer()->status, 200);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(0);
+  ::close(next);
+  {
+    // The client has its descriptor before they run out; the server's side of it is one too many.
+    RawClient waiting(port, 0, [&] {
+      rlimit none = before;
+      none.rlim_cur = static_cast<rlim_t>(next) + 2;
+      ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    });
+    waiting.send(get("/b"));
+    ASSERT_TRUE(eventually([&] { return wheel.size() == 2; }));  // the idle connection and the pause
+    served.send(get("/c"));
+    EXPECT_EQ(served.answer()->status, 200);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    jump(seconds(1));
+    EXPECT_EQ(waiting.answer()->status, 200);
+  }
+  served.close();
+  expect_baseline();
+}
+
 TEST_F(HttpTest, ListenSaysWhyItCannot) {
   start();
   on_loop([&] {
@@ -354,6 +384,17 @@ TEST_F(HttpTest, DrainCutsWhatDoesNotEnd) {
   EXPECT_TRUE(eventually([&] { return drained; }));
   on_loop([&] { service.release(); });
   expect_baseline();
+}
+
+TEST_F(HttpTest, AServerThatWentOnARunningLoopServesNothingMore) {
+  start();
+  RawClient client(port);
+  client.send(get("/hold") + get("/next"));
+  ASSERT_TRUE(eventually([&] { return service.held.size() == 1; }));
+  on_loop([&] { server.reset(); });
+  on_loop([&] { service.release(); });
+  on_loop([&] { EXPECT_EQ(service.requests.size(), 1u); });
+  EXPECT_FALSE(client.answer());
 }
 
 TEST_F(HttpTest, TheServerMayGoWhileRequestsAndConnectionsAreOpen) {

@@ -68,6 +68,19 @@ TEST_F(AccessTest, StalledRoomHoldsABoundedTailAndReadsTheRest) {
   EXPECT_EQ(bob->heard, expected);
 }
 
+TEST_F(AccessTest, StalledRoomWhoseEventWasLostGoesOnWithTheHistoryThatIsLeft) {
+  world.revoke(user_id(9));
+  tell({world.append(kRoom)});
+  world.logs[kRoom].clear();  // a promoted standby has neither
+  world.logs[domain::kAccessLog].clear();
+  hub->on_database_restored();
+  reads->settle();
+  clock.pass(milliseconds{5});
+  tell({world.append(kRoom)});
+  reads->settle();
+  EXPECT_EQ(bob->heard, (Heard{"7#1"}));
+}
+
 TEST_F(AccessTest, ChangeThatKeepsTheRightLosesNothing) {
   tell({world.access(user_id(1))});
   tell({world.append(kRoom)});
@@ -194,6 +207,19 @@ TEST_F(AccessTest, ActorThatChangedIsDecidedAgain) {
   EXPECT_EQ(alice->heard, (Heard{"left 7 DISCUSSION_BANNED"}));
 }
 
+TEST_F(AccessTest, ActorThatChangesWhileItIsDecidedIsDecidedAgain) {
+  alice->become_admin();
+  world.banned.emplace(kRoom, user_id(1));
+  tell({world.access(user_id(1))});
+  const auto as_admin = reads->only(ReadKind::kDecide);
+  alice->become(domain::ActorType::kUser);
+  hub->actor_changed(*alice);
+  reads->answer(as_admin);
+  EXPECT_TRUE(alice->heard.empty());
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"left 7 DISCUSSION_BANNED"}));
+}
+
 TEST_F(AccessTest, AccessLogThatForkedDecidesEverybodyAgain) {
   tell({world.grant(user_id(8)), world.grant(user_id(9))});
   world.logs[domain::kAccessLog].resize(1);
@@ -232,6 +258,15 @@ TEST_F(ExpiryTest, NothingIsDeliveredFromTheVeryInstant) {
   tell({world.append(kRoom)});
   reads->settle();
   EXPECT_EQ(carol->heard, (Heard{"7#1", "left 7 ENTITLEMENT_REQUIRED"}));
+}
+
+TEST_F(ExpiryTest, EventOfAnEarlierTimeIsNotDeliveredOnceTheInstantHasCome) {
+  const auto early = world.append(kRoom);
+  clock.pass(seconds{10});
+  tell({early});
+  reads->settle();
+  EXPECT_EQ(carol->heard, (Heard{"left 7 ENTITLEMENT_REQUIRED"}));
+  EXPECT_EQ(bob->heard, (Heard{"7#1"}));
 }
 
 TEST_F(ExpiryTest, EventOfALaterTimeIsNotDeliveredWhateverOurClockSays) {

@@ -181,6 +181,7 @@ class ScriptedReads final : public Reads {
  public:
   struct Call {
     ReadKind kind;
+    std::uint64_t from_xid = 0;  ///< of a scan
     RoomKey room;                ///< of a page
     std::size_t questions = 0;   ///< of a decision
     bool introduces = false;     ///< of a decision
@@ -218,7 +219,7 @@ class ScriptedReads final : public Reads {
                          [query](const World& world) -> core::Result<domain::LogPage> { return world.page(query); });
   }
   void scan(ScanQuery query, Done<Scan> done) override {
-    add<Scan>({.kind = ReadKind::kScan}, std::move(done),
+    add<Scan>({.kind = ReadKind::kScan, .from_xid = query.from_xid}, std::move(done),
               [query](const World& world) -> core::Result<Scan> { return world.scan(query); });
   }
 

@@ -87,6 +87,16 @@ TEST_F(OrderingTest, SweepThatFailsAsksFromTheSamePlaceAgain) {
   EXPECT_EQ(alice->heard, (Heard{"7#1"}));
 }
 
+TEST_F(OrderingTest, SweepBeginsWhereTheLastOneEnded) {
+  hub->on_hint();
+  const auto first = reads->only(ReadKind::kScan)->from_xid;
+  world.append(kRoom);
+  reads->settle();
+  hub->on_hint();
+  EXPECT_EQ(reads->only(ReadKind::kScan)->from_xid, first + 1);
+  reads->settle();
+}
+
 TEST_F(OrderingTest, HintsDuringASweepShareTheNextOne) {
   hub->on_hint();
   hub->on_hint();

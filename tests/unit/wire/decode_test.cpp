@@ -275,13 +275,13 @@ TEST(DecodeBody, AHostileFieldNameIsCutInTheAnswer) {
   EXPECT_LE(error->details.front().field.size(), 64U);
 }
 
-TEST(DecodeBody, ManyFieldsAreReadInLinearTime) {
+TEST(DecodePost, AChartOfThousandsOfFieldsComesThroughWhole) {
   std::string chart = "{";
-  for (int i = 0; i < 9000; ++i) chart += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":1";
+  for (int i = 0; i < 7000; ++i) chart += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":1";
   chart += "}";
-  ASSERT_LE(chart.size(), 256U * 1024);
-  EXPECT_TRUE(kCreatePost(R"({"type":"CHART","chartPayloadJson":)" + chart + "}").has_value() ==
-              (chart.size() > 65536));
+  const auto command = decode_create_post(R"({"type":"CHART","chartPayloadJson":)" + chart + "}");
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->chart_payload_json, chart);
 }
 
 TEST(DecodePost, ChartKeepsItsOrderAndItsNumbers) {

@@ -1,0 +1,101 @@
+#include "unit/dialects/native_fixture.hpp"
+
+namespace belfry::dialects::testing {
+namespace {
+
+constexpr std::string_view kJwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+
+class NativeHandshakeTest : public NativeTest {
+ protected:
+  std::string authorize(std::string query, std::optional<std::string> authorization = std::nullopt) {
+    std::string outcome = "nothing";
+    dialect->authorize(
+        {.path = "/ws", .query = std::move(query), .authorization = std::move(authorization), .origin = {}},
+        [&](core::Result<std::optional<auth::Identity>> identity) {
+          if (!identity) {
+            outcome = std::string(core::error_class(identity.error().code).name);
+          } else {
+            outcome = *identity ? "user" : "anonymous";
+          }
+        });
+    database.settle();
+    return outcome;
+  }
+  void issue(const std::string& secret, seconds lives = seconds{30}) {
+    domain::Ticket ticket;
+    ticket.actor = authenticator.tokens.at("one").actor;
+    ticket.expires_at = clock.now() + lives;
+    ticket.session_expires_at = clock.now() + seconds{600};
+    work.tickets_left[auth::sha256(secret)] = ticket;
+  }
+};
+
+TEST_F(NativeHandshakeTest, DecidesByHeaderThenTicket) {
+  struct Case {
+    std::string name;
+    std::string query;
+    std::optional<std::string> authorization;
+    std::string expected;
+  };
+  const std::string jwt(kJwt);
+  const std::vector<Case> cases{
+      {"nothing", "", {}, "anonymous"},
+      {"other parameters", "a=b&c", {}, "anonymous"},
+      {"good header", "", "Bearer one", "user"},
+      {"bad header", "", "Bearer three", "UNAUTHORIZED"},
+      {"malformed header", "", "one", "UNAUTHORIZED"},
+      {"good ticket", "ticket=secret", {}, "user"},
+      {"encoded ticket", "x=1&ticket=%73ecret", {}, "user"},
+      {"empty ticket counts as absent", "ticket=", {}, "anonymous"},
+      {"unknown ticket", "ticket=other", {}, "UNAUTHORIZED"},
+      {"overlong ticket", "ticket=" + std::string(1000, 'x'), {}, "UNAUTHORIZED"},
+      {"token as ticket", "ticket=" + jwt, {}, "UNAUTHORIZED"},
+      {"token in any parameter", "x=" + jwt, {}, "UNAUTHORIZED"},
+      {"encoded token in any parameter", "x=%65yJ" + jwt.substr(3), {}, "UNAUTHORIZED"},
+      {"token in a parameter beside a good header", "x=" + jwt, "Bearer one", "UNAUTHORIZED"},
+      {"bad header beside a good ticket", "ticket=secret", "Bearer three", "UNAUTHORIZED"},
+      {"good header beside an unknown ticket", "ticket=other", "Bearer one", "user"},
+      {"broken escapes", "ticket=%zz%4", {}, "UNAUTHORIZED"},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.name);
+    issue("secret");
+    EXPECT_EQ(authorize(one.query, one.authorization), one.expected);
+  }
+}
+
+TEST_F(NativeHandshakeTest, TicketWorksOnceInAWriteJob) {
+  issue("secret");
+  EXPECT_EQ(authorize("ticket=secret"), "user");
+  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
+  EXPECT_EQ(database.modes.back(),
+            (std::pair<std::string, domain::JobMode>{"tickets.redeem", domain::JobMode::kWrite}));
+}
+
+TEST_F(NativeHandshakeTest, HeaderLeavesATicketUnused) {
+  issue("secret");
+  EXPECT_EQ(authorize("ticket=secret", "Bearer one"), "user");
+  EXPECT_EQ(authorize("ticket=secret"), "user");
+}
+
+TEST_F(NativeHandshakeTest, ExpiredTicketOrSessionIsRefused) {
+  issue("secret", seconds{0});
+  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
+  issue("secret", seconds{1000});
+  clock.pass(seconds{600});
+  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
+}
+
+TEST_F(NativeHandshakeTest, TicketThatCannotBeLookedUpIsUnavailable) {
+  issue("secret");
+  database.away = true;
+  EXPECT_EQ(authorize("ticket=secret"), "SERVICE_UNAVAILABLE");
+}
+
+TEST_F(NativeHandshakeTest, LiveSocketsGiveNoLeeway) {
+  EXPECT_EQ(authorize("", "Bearer one"), "user");
+  EXPECT_THAT(authenticator.leeways, ElementsAre(auth::Leeway::kNone));
+}
+
+}  // namespace
+}  // namespace belfry::dialects::testing
