@@ -235,6 +235,7 @@ def test_read_state_only_goes_forward_and_never_past_the_newest(pair, admin):
 def test_read_state_needs_a_name_and_access(node, admin):
     channel, _ = admin.gated()
     assert Client(node.port).get(f"/api/mobile/channels/{channel}/read-state", expect=401).reason == "LOGIN_REQUIRED"
+    assert Person(node).get(f"/api/mobile/channels/{channel}/read-state", expect=403).reason == "ENTITLEMENT_REQUIRED"
     body = {"last_seen_post_id": "1"}
     assert (
         Person(node).post(f"/api/mobile/channels/{channel}/read-state", body, expect=403).reason

@@ -13,6 +13,14 @@ from support.ws import RawSocket, Socket
 JOIN = "communication:join_channel_posts"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quiet_connection(node):
+    """Opened first and asked last: its ping comes while the other tests run."""
+    with RawSocket(node.port, token=Person(node).token) as raw:
+        raw.socket.settimeout(30)
+        yield raw
+
+
 def deep(depth):
     return '{"id":1,"event":"%s","data":%s1%s}' % (JOIN, '{"a":' * depth, "}" * depth)
 
@@ -298,3 +306,10 @@ def test_anonymous_pings_cost_commands_too(node):
             except websockets.ConnectionClosed:
                 break
         assert sock.closed() == 4029
+
+
+@pytest.mark.slow
+def test_the_server_pings_a_quiet_connection_within_half_a_minute(quiet_connection):
+    assert quiet_connection.read(pings=True)[0] == 9
+    quiet_connection.text({"event": "ping"})
+    assert quiet_connection.json()["ok"]

@@ -15,10 +15,10 @@ def head(method="GET", path="/api/mobile/channels", *lines, host=True):
     return ("\r\n".join(rows) + "\r\n\r\n").encode("latin-1")
 
 
-def one(node, data, status, closes=True, method="GET"):
+def one(node, data, status, closes=True, method="GET", path=None):
     with RawConnection(node.port) as raw:
         raw.send(data)
-        answer = raw.answer(method)
+        answer = raw.answer(method, path)
         assert answer is not None and answer.status == status, answer
         if status not in (200, 404):
             assert answer.body["statusCode"] == status
@@ -56,7 +56,7 @@ def test_a_request_that_never_ends_is_408(node):
 
 
 def test_a_plain_get_of_ws_is_426(node):
-    answer = one(node, head(path="/ws"), 426)
+    answer = one(node, head(path="/ws"), 426, path="/ws")
     assert answer.code == "VALIDATION_ERROR"
 
 

@@ -127,8 +127,17 @@ def test_pages_of_messages(node, admin):
         ("e\u0301\u200d", "e\u0301\u200d"),
         ('"\\/\u2028</script>', '"\\/\u2028</script>'),
     ],
-    ids=["one", "trimmed", "unicode space", "line ends",
-        "lone CR", "4000 ships", "4000 after trimming", "combining", "awkward"],
+    ids=[
+        "one",
+        "trimmed",
+        "unicode space",
+        "line ends",
+        "lone CR",
+        "4000 ships",
+        "4000 after trimming",
+        "combining",
+        "awkward",
+    ],
 )
 def test_text_is_stored_normalised(node, admin, talk, text, stored):
     assert Person(node).says(talk, text).data["body"] == stored
@@ -136,7 +145,7 @@ def test_text_is_stored_normalised(node, admin, talk, text, stored):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b"] ,
+    ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b"],
     ids=["empty", "blank", "4001", "NUL", "backspace", "DEL", "C1"],
 )
 def test_text_that_is_refused(node, talk, text):
@@ -346,6 +355,8 @@ def test_admin_creations_take_idempotency_keys_too(pair, admin):
     body = b'{"kind":"GROUP","title":"Once"}'
     first = admin.post("/api/admin/channels", body, headers=key, expect=201).data
     assert admin.on(pair[1]).post("/api/admin/channels", body, headers=key, expect=201).data == first
+    other = admin.post("/api/admin/channels", b'{"kind":"GROUP","title":"Twice"}', headers=key, expect=409)
+    assert other.reason == "IDEMPOTENCY_KEY_REUSED"
     admin.set_channel(first["id"], status="ACTIVE")
     post = b'{"type":"TEXT","bodyText":"Once"}'
     path = f"/api/admin/channels/{first['id']}/posts"
@@ -358,3 +369,5 @@ def test_admin_creations_take_idempotency_keys_too(pair, admin):
     one = admin.post(path, b'{"body":"x"}', headers=key, expect=201).data
     assert admin.post(path, b'{"body":"x"}', headers=key, expect=201).data == one
     assert admin.post(path, b'{"body":"y"}', headers=key, expect=409).reason == "IDEMPOTENCY_KEY_REUSED"
+    official = admin.says_officially(first["id"], "z", clientMessageId="a-1").data
+    assert admin.says_officially(first["id"], "z", expect=200, clientMessageId="a-1").data == official

@@ -109,7 +109,7 @@ def test_the_refusal_is_a_problem_with_a_reason(node):
     ):
         with RawConnection(node.port) as raw:
             raw.send(f"GET /ws{query} HTTP/1.1\r\nHost: x\r\n{key}{header}\r\n".encode())
-            answer = raw.answer()
+            answer = raw.answer("GET", "/ws")
             assert answer.status == 401 and answer.reason == reason, answer
 
 
@@ -252,7 +252,7 @@ def test_an_offered_subprotocol_and_compression_are_ignored(node, admin):
             b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, v2\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
         )
-        answer = raw.answer()
+        answer = raw.answer("GET", "/ws")
         assert answer.status == 101 and answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         assert "sec-websocket-protocol" not in answer.headers and "sec-websocket-extensions" not in answer.headers
 
@@ -261,3 +261,21 @@ def test_a_normal_close_is_answered(node):
     with RawSocket(node.port) as raw:
         raw.send(raw.frame(8, b"\x03\xe8"))
         assert raw.close_code() == 1000
+
+
+@pytest.mark.parametrize(
+    "lines, status",
+    [
+        (["Sec-WebSocket-Version: 12", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], 426),
+        (["Sec-WebSocket-Version: 13"], 400),
+        (["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: short"], 400),
+    ],
+    ids=["old version", "no key", "short key"],
+)
+def test_a_broken_handshake_is_refused(node, lines, status):
+    with RawConnection(node.port) as raw:
+        rows = ["GET /ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", *lines]
+        raw.send(("\r\n".join(rows) + "\r\n\r\n").encode())
+        answer = raw.answer("GET", "/ws")
+        assert answer.status == status and answer.code == "VALIDATION_ERROR"
+        assert raw.closed()

@@ -292,8 +292,8 @@ class RawSocket:
         data, self._buffer = self._buffer[:count], self._buffer[count:]
         return data
 
-    def read(self):
-        """(opcode, payload); pings are answered and skipped. EOFError at the end."""
+    def read(self, pings=False):
+        """(opcode, payload); pings are answered, and skipped unless asked for. EOFError at the end."""
         while True:
             first, second = self._exactly(2)
             assert not second & 0x80, "a server must not mask"
@@ -307,7 +307,8 @@ class RawSocket:
             opcode = first & 0x0F
             if opcode == 9:
                 self.send(self.frame(10, payload))
-                continue
+                if not pings:
+                    continue
             return opcode, payload
 
     def json(self):
