@@ -175,6 +175,7 @@ runtime::Task<void> HttpSession::refuse(int status, core::Error error, const htt
   auto response = http::problem(error, id, status);
   if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", id);
   if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
+  if (status == 405) response.headers.emplace_back("Allow", "GET");
   edge_->metrics.http_responses[static_cast<std::size_t>(response.status / 100)].add();
   send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD"});
   co_await close();
@@ -185,6 +186,10 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   const auto refuse_with = [&](int status, std::string message) {
     return refuse(status, error_of(core::ErrorCode::kMalformed, std::move(message)), request);
   };
+  if (request.method != "GET") {
+    co_await refuse(405, error_of(core::ErrorCode::kMethodNotAllowed, "This path speaks WebSocket, by GET."), request);
+    co_return std::nullopt;
+  }
   if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != "13") {
     co_await refuse_with(426, "This path speaks WebSocket.");
     co_return std::nullopt;
