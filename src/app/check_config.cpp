@@ -43,7 +43,9 @@ int print_settings(const config::Loaded& loaded, bool connect) {
     std::puts(fmt::format("{:<{}}  {:<{}}  {}", row.name, name_width, row.value, value_width, row.source).c_str());
   }
   for (const auto& warning : loaded.warnings) complain("warning: " + warning);
-  if (!loaded.settings.jwt_secret) complain("warning: jwt_secret is not set; serve will not start without it");
+  if (!loaded.settings.jwt_secret && !loaded.settings.jwt_jwks) {
+    complain("warning: neither jwt_secret nor jwt_jwks is set; serve will not start without one");
+  }
   if (!connect) return 0;
   const auto health = ask_database(loaded.settings);
   std::puts(health.ready ? "database: ready" : fmt::format("database: not ready: {}", one_line(health.reason)).c_str());

@@ -15,9 +15,11 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "app/commands.hpp"
+#include "belfry/auth/grant_service.hpp"
 #include "belfry/auth/jwt.hpp"
 #include "belfry/dialects/native.hpp"
 #include "belfry/net/server.hpp"
+#include "belfry/outbound/http_client.hpp"
 #include "belfry/realtime/hub.hpp"
 #include "belfry/runtime/drive.hpp"
 #include "belfry/runtime/wheel.hpp"
@@ -29,6 +31,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
+/// How often an external service is asked again about a subscription whose end it did not name.
+constexpr std::chrono::seconds kRecheckInterval{60};
 /// Over this time the clients of a stopping node are told to come back.
 constexpr std::chrono::milliseconds kReconnectSpread{5000};
 /// Descriptors kept for the database, the log, the listeners and what the libraries open.
@@ -57,9 +61,38 @@ net::Limits network_limits() {
   return limits;
 }
 
-auth::JwtOptions jwt_options(const config::Settings& settings) {
+/// A key set by URL or from a file, which may be replaced while the server runs.
+auth::JwksSource jwks_source(const std::string& place, outbound::HttpClient& client) {
+  if (!place.starts_with("http://") && !place.starts_with("https://")) {
+    return [place](std::move_only_function<void(core::Result<std::string>)> done) {
+      auto text = config::read_small_file(place);
+      if (text) return done(std::move(*text));
+      done(core::fail(core::Error::unavailable("The key set file cannot be read: " + text.error())));
+    };
+  }
+  return [place, &client](std::move_only_function<void(core::Result<std::string>)> done) {
+    client.send({.url = place}, [done = std::move(done)](core::Result<outbound::HttpAnswer> answer) mutable {
+      if (!answer) return done(core::fail(std::move(answer.error())));
+      if (answer->status == 200) return done(std::move(answer->body));
+      done(core::fail(
+          core::Error::unavailable("The key set was answered with HTTP " + std::to_string(answer->status) + ".")));
+    });
+  };
+}
+
+std::unique_ptr<auth::GrantService> grant_service(const config::Settings& settings, outbound::HttpClient& client,
+                                                  const core::Clock& clock, telemetry::Metrics& metrics) {
+  if (!settings.entitlements_url) return nullptr;
+  auth::GrantServiceOptions options;
+  options.url = *settings.entitlements_url;
+  const auto send = [&client](outbound::HttpCall call, auto done) { client.send(std::move(call), std::move(done)); };
+  return std::make_unique<auth::GrantService>(std::move(options), send, clock, metrics);
+}
+
+auth::JwtOptions jwt_options(const config::Settings& settings, outbound::HttpClient& client) {
   auth::JwtOptions options;
   options.hs256_secret = settings.jwt_secret;
+  if (settings.jwt_jwks) options.jwks = jwks_source(*settings.jwt_jwks, client);
   options.rules = {settings.jwt_issuer, settings.jwt_audience};
   return options;
 }
@@ -115,10 +148,12 @@ class Node::Impl {
         bus_(settings.bus == config::Bus::kLocal
                  ? storage::make_local_bus()
                  : storage::make_postgres_bus(database_options(settings), poster(), metrics_)),
-        database_(database_options(settings), poster(), metrics_, hooks()),
+        client_(poster(), settings.outbound_ca),
+        grants_(grant_service(settings, client_, clock_, metrics_)),
+        database_(database_options(settings), poster(), metrics_, hooks(), grants_.get()),
         presence_(database_options(settings), settings.bus == config::Bus::kLocal, metrics_),
-        authenticator_(auth::make_jwt_authenticator(jwt_options(settings), clock_)),
-        hub_(realtime::HubOptions{}, database_, wheel_, clock_, metrics_),
+        authenticator_(auth::make_jwt_authenticator(jwt_options(settings, client_), clock_)),
+        hub_(hub_options(), database_, wheel_, clock_, metrics_),
         native_(dialects::make_native_dialect(native_options(settings), hub_, database_, *authenticator_, wheel_,
                                               clock_, metrics_)),
         api_(http::make_service(api_options(settings), parts())),
@@ -181,10 +216,19 @@ class Node::Impl {
     };
   }
 
+  realtime::HubOptions hub_options() {
+    realtime::HubOptions options;
+    if (grants_) {
+      options.recheck_interval = kRecheckInterval;
+      options.on_access_changed = [this](core::UserId user) { grants_->forget(user); };
+    }
+    return options;
+  }
+
   http::ServiceParts parts() {
     return {.database = database_,
             .authenticator = *authenticator_,
-            .grant_provider = nullptr,
+            .grant_provider = grants_.get(),
             .clock = clock_,
             .metrics = metrics_,
             .readiness = [this] { return readiness(); }};
@@ -208,6 +252,7 @@ class Node::Impl {
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
     if (!health.ready) return {false, one_line(health.reason)};
+    if (!hub_.started()) return {false, "the rooms have not found the log's end yet"};
     auto conflict = presence_.conflict();
     return {conflict.empty(), one_line(conflict)};
   }
@@ -278,6 +323,8 @@ class Node::Impl {
   runtime::Wheel wheel_;
   runtime::WheelDriver driver_;
   std::unique_ptr<domain::Bus> bus_;
+  outbound::HttpClient client_;
+  std::unique_ptr<auth::GrantService> grants_;
   storage::PostgresDatabase database_;
   storage::NodePresence presence_;
   std::unique_ptr<auth::Authenticator> authenticator_;

@@ -7,9 +7,10 @@ namespace {
 
 int serve(const config::Loaded& loaded) {
   const auto& settings = loaded.settings;
-  if (!settings.jwt_secret) {
+  if (!settings.jwt_secret && !settings.jwt_jwks) {
     complain(
-        "jwt_secret is not set: no token could be verified. Set BELFRY_JWT_SECRET or BELFRY_JWT_SECRET_FILE (at least "
+        "neither jwt_secret nor jwt_jwks is set: no token could be verified. Set BELFRY_JWT_JWKS, BELFRY_JWT_SECRET or "
+        "BELFRY_JWT_SECRET_FILE (at least "
         "32 bytes)");
     return kExitUsage;
   }

@@ -59,6 +59,14 @@ bool bus(Settings& settings, std::string_view text) {
   return true;
 }
 
+bool entitlements(Settings& settings, std::string_view text) {
+  settings.entitlements_url.reset();
+  if (text == "postgres") return true;
+  if (!is_base_url(text)) return false;
+  settings.entitlements_url = std::string(text);
+  return true;
+}
+
 bool log_level(Settings& settings, std::string_view text) {
   constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
   const auto found = std::ranges::find(names, text);
@@ -123,9 +131,17 @@ constexpr std::array kKeys{
         .type = "text",
         .default_value = "",
         .allowed = "32 to 4096 bytes",
-        .description = "Shared secret that verifies HS256 tokens. `serve` does not start without it.",
+        .description = "Shared secret that verifies HS256 tokens. `serve` needs it or `jwt_jwks`.",
         .secret = true,
         .apply = text_of<&Settings::jwt_secret, 32, 4096>},
+    Key{.name = "jwt_jwks",
+        .type = "text",
+        .default_value = "",
+        .allowed = "the path of a file or an http or https URL, at most 2048 bytes",
+        .description =
+            "Key set (JWKS) that verifies RS256, ES256 and EdDSA tokens. Read again every ten minutes and, at most "
+            "every ten seconds, when a token names a key that is not in it.",
+        .apply = text_of<&Settings::jwt_jwks, 1, 2048>},
     Key{.name = "jwt_issuer",
         .type = "text",
         .default_value = "",
@@ -138,6 +154,20 @@ constexpr std::array kKeys{
         .allowed = "1 to 512 bytes",
         .description = "When set, a token must carry this `aud`, alone or in a list.",
         .apply = text_of<&Settings::jwt_audience, 1, 512>},
+    Key{.name = "entitlements",
+        .type = "text",
+        .default_value = "postgres",
+        .allowed = "postgres, or an http or https URL",
+        .description =
+            "Who knows what users are entitled to: our own table, or a service that is asked by POST. While the "
+            "service cannot answer, what needs it is answered 503, never allowed.",
+        .apply = entitlements},
+    Key{.name = "outbound_ca",
+        .type = "text",
+        .default_value = "",
+        .allowed = "the path of a PEM file, at most 4096 bytes",
+        .description = "Certificates that calls to `jwt_jwks` and `entitlements` trust. Not set: the system's.",
+        .apply = text_of<&Settings::outbound_ca, 1, 4096>},
     Key{.name = "attachment_base_url",
         .type = "url",
         .default_value = "",

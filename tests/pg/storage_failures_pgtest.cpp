@@ -2,6 +2,7 @@
 
 #include "pg/node.hpp"
 #include "pg/proxy.hpp"
+#include "storage/link.hpp"
 
 // The wire breaks, the server goes away, COMMIT is in doubt; and the bus, whose connection breaks as any other.
 namespace belfry::pgtest {
@@ -220,6 +221,54 @@ TEST(StorageFailures, WithoutADatabaseJobsAreRefusedAtOnceAndHealthSaysSoUntilIt
   EXPECT_TRUE(eventually([&] { return node.database.health().ready; }));
   EXPECT_TRUE(eventually([&] { return node.restored == 1; }));
   EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
+}
+
+TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
+  const auto place = make_place(database().url());
+  std::string event;
+  {
+    Node node(options_for(database().url(), 1));
+    ASSERT_TRUE(node.write(append_to(place.talk(), place)));
+    ASSERT_TRUE(eventually([&] { return node.notices().size() == 1; }));
+    event = node.notices()[0]->rooms[0].events[0]->id.value.text();
+  }
+  Transaction asking;
+  const auto row = asking.sql().exec_params1(
+      "SELECT j.xid::text, e.room_id FROM events e JOIN commit_journal j ON e.room_id = ANY (j.room_ids) WHERE "
+      "e.event_id = $1",
+      event);
+  const auto committed = row[0].as<std::string>();
+  const auto room = row[1].as<std::int64_t>();
+  const auto xid = [](Transaction& transaction) {
+    return transaction.sql().exec1("SELECT pg_current_xact_id()::text")[0].as<std::string>();
+  };
+  std::string aborted;
+  {
+    Transaction transaction;
+    aborted = xid(transaction);
+  }
+  Transaction open;
+  struct Case {
+    const char* name;
+    storage::CommitInDoubt doubt;
+    storage::CommitOutcome outcome;
+  };
+  const std::vector<Case> cases{
+      {"committed", {committed, room, core::Uuid::parse(event)}, storage::CommitOutcome::kCommitted},
+      {"committed, nothing appended", {committed, 0, {}}, storage::CommitOutcome::kCommitted},
+      {"another transaction has the number since a failover",
+       {committed, room, any_uuid()},
+       storage::CommitOutcome::kAborted},
+      {"aborted", {aborted, room, any_uuid()}, storage::CommitOutcome::kAborted},
+      {"still running", {xid(open), room, any_uuid()}, storage::CommitOutcome::kUnknown},
+      {"a number that was never given", {"99999999", room, any_uuid()}, storage::CommitOutcome::kUnknown},
+  };
+  telemetry::Metrics metrics;
+  for (const auto& c : cases) {
+    storage::Link link(database().url(), database().url(), metrics);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
+    EXPECT_EQ(storage::resolve_commit(link, c.doubt, deadline), c.outcome) << c.name;
+  }
 }
 
 struct HeardBus {

@@ -37,8 +37,11 @@ struct Settings {
   Bus bus = Bus::kPostgres;
   std::chrono::milliseconds event_retention{0};  ///< whole seconds
   std::optional<std::string> jwt_secret;
+  std::optional<std::string> jwt_jwks;          ///< path or URL of a key set
   std::optional<std::string> jwt_issuer;
   std::optional<std::string> jwt_audience;
+  std::optional<std::string> entitlements_url;  ///< not set: our own table decides
+  std::string outbound_ca;                      ///< path; empty: the system's certificates
   std::string attachment_base_url;
   std::vector<std::string> allowed_origins;
   int ws_command_burst = 0;

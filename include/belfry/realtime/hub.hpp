@@ -18,9 +18,12 @@ namespace belfry::realtime {
 struct HubOptions {
   std::chrono::milliseconds sweep_interval{500};  ///< at most a second: the bound on latency when every hint is lost
   std::chrono::seconds provider_silence{300};     ///< a subscription lives on its last answer this long
-  std::chrono::seconds recheck_interval{60};      ///< external provider without validUntil; zero: never
+  std::chrono::seconds recheck_interval{0};       ///< external provider without validUntil; zero: never
   std::int32_t refill_records = 200;              ///< log records per refill read
   std::size_t max_concurrent_refills = 8;
+  /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is remembered
+  /// of that subject elsewhere must go.
+  std::function<void(core::UserId)> on_access_changed;
 };
 
 /// What a join answers: the position after which events follow live.
@@ -43,6 +46,8 @@ class Hub {
   /// Follows the access log from its present head and starts the sweep. Until then joins are kUnavailable. Retries
   /// while the database is away.
   void start();
+  /// Whether joins are answered: a part of the node's readiness.
+  bool started() const;
   /// Cancels timers; drops every member without a frame. Answers of running jobs are ignored from here on.
   void stop();
 

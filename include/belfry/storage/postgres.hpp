@@ -66,8 +66,9 @@ std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, P
 /// One process: hears only itself.
 std::unique_ptr<domain::Bus> make_local_bus();
 
-/// Announces this node on its database for as long as it lives, by a session lock. A node whose bus hears only itself (`local`) must not
-/// serve beside others: `conflict` then says why, as a line for an operator; empty while there is none. Own thread and connection.
+/// Announces this node on its database for as long as it lives, by a session lock. A node whose bus hears only itself
+/// (`local`) must not serve beside others: `conflict` then says why, as a line for an operator; empty while there is
+/// none. Own thread and connection.
 class NodePresence {
  public:
   NodePresence(const DatabaseOptions& options, bool local, telemetry::Metrics& metrics);

@@ -65,12 +65,12 @@ TEST_F(WebSocketTest, ABadHandshakeIsRefused) {
   RawClient client(port);
   client.send(
       "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n");
-  EXPECT_EQ(client.answer()->status, 400);
+  EXPECT_EQ(client.answer().value().status, 400);
   RawClient old(port);
   old.send(
       "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-  EXPECT_EQ(old.answer()->status, 426);
+  EXPECT_EQ(old.answer().value().status, 426);
 }
 
 TEST_F(WebSocketTest, ARefusedTokenIsAnHttpStatusBeforeTheUpgrade) {
@@ -86,7 +86,7 @@ TEST_F(WebSocketTest, FramesSentRightBehindTheHandshakeAreNotLost) {
   start();
   RawClient client(port);
   client.send(upgrade_request() + masked(0x81, "one") + masked(0x81, "two"));
-  EXPECT_EQ(client.answer()->status, 101);
+  EXPECT_EQ(client.answer().value().status, 101);
   const auto state = session();
   ASSERT_TRUE(eventually([&] { return state->texts.size() == 2; }));
   EXPECT_EQ(client.read(10), "\x81\x03one\x81\x03two");
@@ -263,7 +263,7 @@ TEST_F(WebSocketTest, EachBadFrameHasItsCloseCode) {
   for (const auto& test : cases) {
     RawClient client(port);
     client.send(upgrade_request());
-    ASSERT_EQ(client.answer()->status, 101) << test.name;
+    ASSERT_EQ(client.answer().value().status, 101) << test.name;
     client.try_send(test.bytes);
     const auto frame = client.read(4);
     ASSERT_GE(frame.size(), 4u) << test.name;
@@ -281,7 +281,7 @@ TEST_F(WebSocketTest, AFragmentedMessageArrivesAsOne) {
   start();
   RawClient client(port);
   client.send(upgrade_request());
-  ASSERT_EQ(client.answer()->status, 101);
+  ASSERT_EQ(client.answer().value().status, 101);
   client.send(masked(0x01, "ab") + masked(0x89, "p") + masked(0x00, "cd") + masked(0x80, "ef"));
   EXPECT_EQ(client.read(11),
             "\x8a\x01p\x81\x06"
@@ -319,7 +319,7 @@ TEST_F(WebSocketTest, ASilentClientIsClosedAndThenCut) {
   start();
   RawClient client(port);
   client.send(upgrade_request());
-  ASSERT_EQ(client.answer()->status, 101);
+  ASSERT_EQ(client.answer().value().status, 101);
   const auto state = session();
   for (int i = 0; i < 59; ++i) jump(seconds(1));
   on_loop([&] { EXPECT_EQ(server->connections(), 1u); });
@@ -333,7 +333,7 @@ TEST_F(WebSocketTest, AClientThatFloodsPingsAndNeverReadsIsBounded) {
   start();
   RawClient client(port, 4096);
   client.send(upgrade_request());
-  ASSERT_EQ(client.answer()->status, 101);
+  ASSERT_EQ(client.answer().value().status, 101);
   const auto state = session();
   std::string pings;
   for (int i = 0; i < 400'000; ++i) pings += masked(0x89, std::string(100, 'p'));
@@ -390,7 +390,7 @@ TEST_F(WebSocketTest, DrainCutsAClientThatDoesNotClose) {
   start();
   RawClient client(port);
   client.send(upgrade_request());
-  ASSERT_EQ(client.answer()->status, 101);
+  ASSERT_EQ(client.answer().value().status, 101);
   session();
   bool drained = false;
   on_loop([&] { server->drain(milliseconds(100), [&] { drained = true; }); });
@@ -409,7 +409,7 @@ TEST_F(WebSocketTest, AnUpgradeThatIsAuthorizedWhileDrainingIsRefused) {
     server->drain(milliseconds(100), [] {});
     dialect.held.at(0)(std::optional<auth::Identity>());
   });
-  EXPECT_EQ(client.answer()->status, 503);
+  EXPECT_EQ(client.answer().value().status, 503);
 }
 
 TEST_F(WebSocketTest, ResetsOfManyClientsAtAnyPointLeaveNothingBehind) {
