@@ -88,6 +88,11 @@ void HttpSession::abandon() {
 runtime::Task<std::optional<Upgrade>> HttpSession::run() {
   while (true) {
     const auto next = co_await read_request();
+    if (next == Next::kIdleEnd) {
+      // All answers were taken long ago: a peer that keeps its side open is not waited for.
+      transport_->cut();
+      co_return std::nullopt;
+    }
     if (next == Next::kEnd) break;
     if (next == Next::kRefused) {
       co_await refuse(reader_.refusal().status, reader_.refusal().error, {});
@@ -124,7 +129,8 @@ runtime::Task<HttpSession::Next> HttpSession::read_request() {
     if (co_await read_more()) continue;
     const bool late = std::exchange(expired_, false);
     clear_deadline();
-    if (!late || state == State::kIdle) co_return Next::kEnd;
+    if (state == State::kIdle) co_return transport_->queued() == 0 ? Next::kIdleEnd : Next::kEnd;
+    if (!late) co_return Next::kEnd;
     co_await refuse(408, error_of(core::ErrorCode::kMalformed, "The request took too long."), {});
     co_return Next::kEnd;
   }
