@@ -11,6 +11,7 @@ Each tests/mutations/NN-name.patch begins with lines for this script:
 The patch is applied to a worktree of HEAD below build/mutations, never to the files you edit.
 Usage: tests/mutations/run.py [name-part ...]
        tests/mutations/run.py --table       prints the table of README.md
+       tests/mutations/run.py --check       says whether all patches apply to the files as they are, and are in that table
 """
 import os
 import pathlib
@@ -107,20 +108,41 @@ def try_patch(patch):
 
 
 def table(patches):
-    print("| patch | promise that falls | test that turns red | what it takes out |\n| --- | --- | --- | --- |")
+    lines = ["| patch | promise that falls | test that turns red | what it takes out |", "| --- | --- | --- | --- |"]
     for patch in patches:
         about = fields(patch)
         tests = re.findall(r"(\w+)'? --gtest_filter='?([^' ]+)", about["Red"])
         names = ", ".join(f"`{binary}` {name}" for binary, joined in tests for name in joined.split(":"))
-        print(f"| `{patch.stem}` | {about['Invariant']} | {names or about['Red']} | {about['Takes out']} |")
+        lines.append(f"| `{patch.stem}` | {about['Invariant']} | {names or about['Red']} | {about['Takes out']} |")
+    return "\n".join(lines) + "\n"
+
+
+def check(patches):
+    wrong = []
+    for patch in patches:
+        fields(patch)
+        applied = call(["git", "apply", "--check", str(patch)], ROOT)
+        if applied.returncode != 0:
+            wrong.append(f"{patch.name} does not apply: {applied.stdout.strip()}")
+    if table(patches) not in (ROOT / "tests" / "mutations" / "README.md").read_text():
+        wrong.append("the table of README.md is not what --table prints")
+    print("\n".join(wrong) or f"{len(patches)} patches apply")
+    return 1 if wrong else 0
+
+
+def patches_of(parts):
+    every = sorted((ROOT / "tests" / "mutations").glob("*.patch"))
+    return [p for p in every if not parts or any(part in p.name for part in parts)]
 
 
 def main():
     wanted = sys.argv[1:]
-    patches = [p for p in sorted((ROOT / "tests" / "mutations").glob("*.patch"))
-               if not wanted or any(w in p.name for w in wanted)]
     if wanted == ["--table"]:
-        return table(sorted((ROOT / "tests" / "mutations").glob("*.patch")))
+        print(table(patches_of([])), end="")
+        return 0
+    if wanted == ["--check"]:
+        return check(patches_of([]))
+    patches = patches_of(wanted)
     prepare()
     failed = 0
     for patch in patches:
