@@ -167,6 +167,27 @@ TEST(StorageEngine, NoticeHasWhatWasWrittenAndOnlyThen) {
   EXPECT_EQ(node.notices().size(), 1U);
 }
 
+TEST(StorageEngine, AnEventThatCannotBeWrittenTakesItsChangeWithIt) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  auto unseen = open_channel();
+  unseen.title = "Of an event that jsonb refuses";
+  const auto refused = node.write([&](UnitOfWork& work) -> Result<void> {
+    const auto room = place.talk();
+    if (auto got = work.lock(std::span(&room, 1)); !got) return got;
+    work.channels().insert(unseen);
+    work.append(room, message_draft(place, 1'000'000, std::string("a\0b", 3)));
+    return {};
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kInternal);
+  Transaction transaction;
+  EXPECT_EQ(transaction.sql().exec_params1("SELECT count(*) FROM channels WHERE title = $1", unseen.title)[0].as<int>(),
+            0);
+  EXPECT_TRUE(stored_events(place.talk()).empty());
+  EXPECT_TRUE(node.notices().empty());
+}
+
 TEST(StorageEngine, LockOfAnUnknownRoomIsNotFound) {
   Node node(options_for(database().url()));
   const auto result = node.write([](UnitOfWork& work) -> Result<void> {
