@@ -453,6 +453,34 @@ TEST(GroupCommit, WhatQueuedDuringACommitSharesTheNext) {
   EXPECT_LE(node.metrics.batches.value(), 10U);
 }
 
+TEST(GroupCommit, WhatAdminsWroteIsInTheAuditTrailInOrderAndWhatWasRefusedIsNot) {
+  const TestDatabase own;
+  Node node(options_for(own.url()));
+  const auto place = make_place(own.url());
+  auto holder = std::make_unique<Transaction>(own.url());
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
+  std::vector<std::future<Result<domain::CreatedMessage>>> answers;
+  for (int i = 0; i < 20; ++i) {
+    auto command = say(place, std::to_string(i));
+    if (i % 2 == 0) command.actor = admin_actor();
+    if (i == 4) command.channel_id = {987654321};
+    answers.push_back(node.message(std::move(command)));
+  }
+  holder.reset();
+  std::vector<std::string> written;
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = answers[static_cast<std::size_t>(i)].get();
+    ASSERT_EQ(answer.has_value(), i != 4) << i;
+    if (answer && i % 2 == 0) written.push_back(std::to_string(answer->message.id.value));
+  }
+  Transaction asking(own.url());
+  std::vector<std::string> trail;
+  for (const auto& row : asking.sql().exec("SELECT entity_id FROM audit_log ORDER BY id")) {
+    trail.push_back(row[0].as<std::string>());
+  }
+  EXPECT_EQ(trail, written);
+}
+
 TEST(GroupCommit, APoisonedCommandFailsAloneAndTheOthersAreWritten) {
   Node node(options_for(database().url()));
   const auto place = make_place(database().url());
