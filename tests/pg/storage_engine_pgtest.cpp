@@ -424,6 +424,30 @@ TEST(StorageEngine, UnknownGrantsAreAskedOutsideTheTransactionAndTheJobRunsAgain
   EXPECT_EQ(silent.error().code, core::ErrorCode::kUnavailable);
 }
 
+TEST(StorageEngine, WhoWaitsForTheProviderIsCountedToo) {
+  FakeProvider provider;
+  provider.silent = true;
+  auto options = options_for(database().url());
+  options.max_queued_jobs = 5;
+  Node node(options, &provider);
+  const auto ask = [](UnitOfWork& work) -> Result<void> {
+    const domain::GrantQuestion question{any_user(), domain::GrantKind::kEntitlement, "gold"};
+    (void)work.grants().current(std::span(&question, 1), work.now());
+    return {};
+  };
+  const domain::JobOptions patient{.name = "t", .caller = {}, .deadline = std::chrono::seconds{30}};
+  std::vector<std::future<Result<void>>> waiting;
+  for (int i = 0; i < 5; ++i) {
+    waiting.push_back(node.submit(JobMode::kRead, ask, patient));
+    ASSERT_TRUE(eventually([&] { return provider.asked == i + 1; }));
+  }
+  auto refused = node.submit(JobMode::kRead, ask, patient);
+  ASSERT_EQ(refused.wait_for(std::chrono::seconds{10}), std::future_status::ready);
+  const auto result = refused.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+}
+
 domain::CreateMessage say(const Place& place, std::string body = "hello") {
   domain::CreateMessage command;
   command.actor = user_actor();

@@ -240,6 +240,26 @@ TEST(StorageFailures, AServerThatFallsSilentHoldsAThreadNotLongerThanTheWatchdog
   EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
 }
 
+TEST(StorageFailures, WhatWaitsInTheQueueOfASilentServerIsRefusedInTime) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  ASSERT_TRUE(node.read(nothing));
+  ASSERT_TRUE(eventually([&] { return node.database.health().ready; }));
+  proxy.mode = Proxy::Mode::kStall;
+  auto busy = node.submit(JobMode::kRead, nothing);
+  // Longer than the health check looks once: it hangs, too, when these run out of time.
+  std::vector<std::future<Result<void>>> queued;
+  for (int i = 0; i < 3; ++i) {
+    queued.push_back(node.submit(JobMode::kRead, nothing,
+                                 {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{1500}}));
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (auto& answer : queued) EXPECT_FALSE(answer.get());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{2500});
+  proxy.mode = Proxy::Mode::kPass;
+  EXPECT_TRUE(busy.get());
+}
+
 TEST(StorageFailures, WithoutADatabaseJobsAreRefusedAtOnceAndHealthSaysSoUntilItIsBack) {
   Proxy proxy(database().url());
   proxy.mode = Proxy::Mode::kRefuse;

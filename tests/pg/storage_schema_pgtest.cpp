@@ -312,6 +312,14 @@ TEST(ConnectionInfo, SettingsHoldWhateverFormTheUrlHas) {
   }
 }
 
+TEST(ConnectionInfo, OnlyThePrimaryIsAskedUnlessTheUrlSaysOtherwise) {
+  const auto has = testing::HasSubstr("target_session_attrs=primary");
+  EXPECT_THAT(storage::make_conninfo("postgresql://a,b/x", {}), has);
+  EXPECT_THAT(storage::make_conninfo("host=a,b", {}), has);
+  EXPECT_THAT(storage::make_conninfo("host=a target_session_attrs=any", {}), testing::Not(has));
+  EXPECT_THAT(storage::make_conninfo("host=a", {.primary_only = false}), testing::Not(has));
+}
+
 TEST(ConnectionInfo, NoPasswordIsLeftInWhatIsLogged) {
   struct Case {
     const char* url;
