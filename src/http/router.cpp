@@ -32,7 +32,7 @@ bool same_shape(const std::vector<std::string_view>& pattern, const std::vector<
 
 }  // namespace
 
-Router::Router(std::vector<std::span<const Endpoint>> tables) {
+Router::Router(const std::vector<std::span<const Endpoint>>& tables) {
   for (const auto table : tables) {
     for (const auto& endpoint : table) routes_.push_back({&endpoint, split(endpoint.pattern)});
   }

@@ -25,7 +25,7 @@ struct Endpoint {
 /// Finds endpoints by path. Segments are compared decoded; an empty segment matches nothing.
 class Router {
  public:
-  explicit Router(std::vector<std::span<const Endpoint>> tables);
+  explicit Router(const std::vector<std::span<const Endpoint>>& tables);
 
   struct Match {
     const Endpoint* endpoint = nullptr;  ///< null: the path exists, the method does not

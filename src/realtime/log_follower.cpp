@@ -48,7 +48,7 @@ void HubCore::read(const RoomPtr& room) {
   domain::LogPageQuery query{.room = room->key, .since = room->position.id, .up_to = std::nullopt};
   query.limit = kReadRecords;
   query.control_records = true;
-  reads_->page(std::move(query),
+  reads_->page(query,
                guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,
                         hinted = room->hinted](core::Result<domain::LogPage> page) {
                  if (counted) --reads_in_flight_;

@@ -17,7 +17,7 @@ core::Error not_ready() { return core::Error::unavailable("Rooms are not availab
 
 HubCore::HubCore(HubOptions options, std::unique_ptr<Reads> reads, runtime::Wheel& wheel, const core::Clock& clock,
                  telemetry::Metrics& metrics)
-    : options_(options),
+    : options_(std::move(options)),
       reads_(std::move(reads)),
       wheel_(wheel),
       clock_(clock),

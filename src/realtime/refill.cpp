@@ -58,7 +58,7 @@ bool HubCore::start_refill(const RoomPtr& room) {
   query.control_records = true;
   room->refill_reading = true;
   metrics_.refills.add();
-  reads_->page(std::move(query), guarded([this, from, weak = std::weak_ptr(room)](core::Result<domain::LogPage> page) {
+  reads_->page(query, guarded([this, from, weak = std::weak_ptr(room)](core::Result<domain::LogPage> page) {
                  --refills_in_flight_;
                  if (const RoomPtr still = weak.lock(); still && !still->dropped)
                    on_refill(still, from, std::move(page));
