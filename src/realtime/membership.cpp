@@ -227,7 +227,7 @@ Joined HubCore::joined(const Subscription& sub) const {
 void HubCore::answer_joins(const SubscriptionPtr& sub, const core::Result<Joined>& answer) {
   for (auto& done : std::exchange(sub->joins, {})) {
     if (sub->gone()) return;  // an earlier answer made its subscriber go away
-    done(answer);
+    safely([&] { done(answer); });
   }
 }
 
@@ -247,11 +247,11 @@ void HubCore::evict(SubscriptionPtr sub, core::Reason reason, const core::Error&
   };
   if (was_in && here()) {
     metrics_.evictions.add();
-    subscriber.room_left(key, reason);
+    safely([&] { subscriber.room_left(key, reason); });
   }
   for (auto& done : waiting) {
     if (!here()) return;
-    done(core::fail(error));
+    safely([&] { done(core::fail(error)); });
   }
   if (!here()) return;
   --member->resolving;
