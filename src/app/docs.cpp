@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "belfry/core/error.hpp"
+#include "belfry/http/service.hpp"
 #include "belfry/telemetry/metrics.hpp"
 
 namespace belfry::app {
@@ -33,6 +34,12 @@ std::string render_errors() {
   return out;
 }
 
+std::string render_routes() {
+  std::string out;
+  for (const auto& route : http::list_routes()) out += route + "\n";
+  return out;
+}
+
 }  // namespace
 
 void add_docs(CLI::App& root, Chosen& chosen) {
@@ -49,6 +56,7 @@ void add_docs(CLI::App& root, Chosen& chosen) {
   add_page("configuration", "Every setting: names, bounds, default", config::render_docs);
   add_page("errors", "Every error code and reason", render_errors);
   add_page("metrics", "Every metric", telemetry::render_metrics_docs);
+  add_page("routes", "Every route of the REST API, one per line", render_routes);
 }
 
 }  // namespace belfry::app

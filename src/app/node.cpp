@@ -252,6 +252,7 @@ class Node::Impl {
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
     if (!health.ready) return {false, one_line(health.reason)};
+    if (!hub_.started()) return {false, "the rooms have not found the log's end yet"};
     auto conflict = presence_.conflict();
     return {conflict.empty(), one_line(conflict)};
   }

@@ -88,6 +88,11 @@ void HttpSession::abandon() {
 runtime::Task<std::optional<Upgrade>> HttpSession::run() {
   while (true) {
     const auto next = co_await read_request();
+    if (next == Next::kIdleEnd) {
+      // All answers were taken long ago: a peer that keeps its side open is not waited for.
+      transport_->cut();
+      co_return std::nullopt;
+    }
     if (next == Next::kEnd) break;
     if (next == Next::kRefused) {
       co_await refuse(reader_.refusal().status, reader_.refusal().error, {});
@@ -124,7 +129,8 @@ runtime::Task<HttpSession::Next> HttpSession::read_request() {
     if (co_await read_more()) continue;
     const bool late = std::exchange(expired_, false);
     clear_deadline();
-    if (!late || state == State::kIdle) co_return Next::kEnd;
+    if (state == State::kIdle) co_return transport_->queued() == 0 ? Next::kIdleEnd : Next::kEnd;
+    if (!late) co_return Next::kEnd;
     co_await refuse(408, error_of(core::ErrorCode::kMalformed, "The request took too long."), {});
     co_return Next::kEnd;
   }
@@ -188,6 +194,7 @@ runtime::Task<void> HttpSession::refuse(int status, core::Error error, const htt
   auto response = http::problem(error, id, status);
   if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", id);
   if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
+  if (status == 405) response.headers.emplace_back("Allow", "GET");
   edge_->metrics.http_responses[static_cast<std::size_t>(response.status / 100)].add();
   send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD"});
   co_await close();
@@ -198,6 +205,10 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   const auto refuse_with = [&](int status, std::string message) {
     return refuse(status, error_of(core::ErrorCode::kMalformed, std::move(message)), request);
   };
+  if (request.method != "GET") {
+    co_await refuse(405, error_of(core::ErrorCode::kMethodNotAllowed, "This path speaks WebSocket, by GET."), request);
+    co_return std::nullopt;
+  }
   if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != "13") {
     co_await refuse_with(426, "This path speaks WebSocket.");
     co_return std::nullopt;

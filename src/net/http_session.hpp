@@ -37,7 +37,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void abandon();
 
  private:
-  enum class Next : std::uint8_t { kRequest, kRefused, kEnd };
+  enum class Next : std::uint8_t { kRequest, kRefused, kEnd, kIdleEnd };
 
   runtime::Task<Next> read_request();
   runtime::Task<bool> read_more();

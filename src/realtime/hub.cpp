@@ -18,6 +18,7 @@ Hub::Hub(HubOptions options, domain::Database& database, runtime::Wheel& wheel, 
 Hub::~Hub() { impl_->stop(); }
 
 void Hub::start() { impl_->start(); }
+bool Hub::started() const { return impl_->started(); }
 void Hub::stop() { impl_->stop(); }
 
 void Hub::join(Subscriber& subscriber, const domain::RoomTarget& target,

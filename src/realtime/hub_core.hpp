@@ -30,6 +30,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
           telemetry::Metrics& metrics);
 
   void start();
+  bool started() const { return started_; }
   void stop();
   void join(Subscriber& subscriber, const domain::RoomTarget& target, JoinDone done);
   void leave(Subscriber& subscriber, const domain::RoomKey& room);

@@ -18,6 +18,7 @@ void HubCore::on_hint() {
 
 void HubCore::on_database_restored() {
   verify_ = true;
+  follow_access();  // at once where it waits to try again
   sweep_now();
 }
 

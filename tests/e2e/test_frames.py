@@ -56,6 +56,7 @@ BAD_TEXTS = [
     ("long event", '{"event":"%s"}' % ("x" * 5000)),
     ("NUL in event", '{"event":"ping\\u0000"}'),
     ("lone surrogate", '{"event":"\\ud800"}'),
+    ("BOM", "\ufeff" + '{"event":"ping"}'),
     ("NUL behind it", '{"event":"ping"}\0'),
     ("id is an object", '{"id":{},"event":"ping"}'),
     ("id is an array", '{"id":[],"event":"ping"}'),

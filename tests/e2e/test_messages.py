@@ -13,11 +13,6 @@ def talk(admin):
     return admin.channel(discussion={})
 
 
-def as_shown(message):
-    """An administrator's view without the field that readers do not get."""
-    return {name: value for name, value in message.items() if name != "deletedByUserId"}
-
-
 def test_a_channel_without_discussion_has_none(node, admin):
     channel, reader = admin.channel(), Person(node)
     reader.get(f"/api/mobile/channels/{channel}/discussion", expect=404)
@@ -59,7 +54,7 @@ def test_full_and_compact_views(node, admin):
     channel = admin.channel(discussion={})
     writer = Person(node, username="mira", picture="https://example.net/m.png")
     mine = writer.says(channel, "  Ahoy\r\nthere \t ", clientMessageId="tmp-1").data
-    theirs = as_shown(admin.says_officially(channel, "Welcome aboard").data)
+    theirs = admin.says_officially(channel, "Welcome aboard").data
     assert mine["body"] == "Ahoy\nthere" and mine["clientMessageId"] == "tmp-1"
     assert (mine["authorType"], mine["authorUserId"], mine["authorAdminId"]) == ("USER", writer.id, None)
     assert mine["author"] == {"id": writer.id, "username": "mira", "picture": "https://example.net/m.png"}
@@ -121,7 +116,6 @@ def test_pages_of_messages(node, admin):
         ("  a  ", "a"),
         ("\u00a0\u2003a\u3000", "a"),
         ("a\r\nb\nc\td", "a\nb\nc\td"),
-        ("a\rb", "a\nb"),
         ("\U0001F6A2" * 4000, "\U0001F6A2" * 4000),
         (" " * 500 + "x" * 4000 + "\n", "x" * 4000),
         ("e\u0301\u200d", "e\u0301\u200d"),
@@ -132,7 +126,6 @@ def test_pages_of_messages(node, admin):
         "trimmed",
         "unicode space",
         "line ends",
-        "lone CR",
         "4000 ships",
         "4000 after trimming",
         "combining",
@@ -145,8 +138,8 @@ def test_text_is_stored_normalised(node, admin, talk, text, stored):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b"],
-    ids=["empty", "blank", "4001", "NUL", "backspace", "DEL", "C1"],
+    ["", "  \n\t\u2003", "x" * 4001, "a\u0000b", "a\u0008b", "a\u007fb", "a\u0085b", "a\rb"],
+    ids=["empty", "blank", "4001", "NUL", "backspace", "DEL", "C1", "lone CR"],
 )
 def test_text_that_is_refused(node, talk, text):
     answer = Person(node).post(f"/api/mobile/channels/{talk}/discussion/messages", {"body": text}, expect=422)
@@ -187,7 +180,7 @@ def test_moderation_and_restore(node, admin, talk):
     back = admin.restore(message["id"])
     assert back["body"] == "made polite" and not back["isDeleted"] and back["deletedAt"] is None
     assert admin.restore(message["id"]) == back
-    assert [item for item in writer.messages(talk).data["items"] if item["id"] == message["id"]] == [as_shown(back)]
+    assert [item for item in writer.messages(talk).data["items"] if item["id"] == message["id"]] == [back]
     own = writer.says(talk, "never mind").data["id"]
     writer.delete(f"/api/mobile/discussion-messages/{own}", expect=200)
     full = admin.get(f"/api/admin/channels/{talk}/discussion/messages", expect=200).data["items"]

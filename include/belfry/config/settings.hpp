@@ -37,7 +37,7 @@ struct Settings {
   Bus bus = Bus::kPostgres;
   std::chrono::milliseconds event_retention{0};  ///< whole seconds
   std::optional<std::string> jwt_secret;
-  std::optional<std::string> jwt_jwks;          ///< path or URL of a key set
+  std::optional<std::string> jwt_jwks;  ///< path or URL of a key set
   std::optional<std::string> jwt_issuer;
   std::optional<std::string> jwt_audience;
   std::optional<std::string> entitlements_url;  ///< not set: our own table decides

@@ -21,8 +21,8 @@ struct HubOptions {
   std::chrono::seconds recheck_interval{0};       ///< external provider without validUntil; zero: never
   std::int32_t refill_records = 200;              ///< log records per refill read
   std::size_t max_concurrent_refills = 8;
-  /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is remembered
-  /// of that subject elsewhere must go.
+  /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is
+  /// remembered of that subject elsewhere must go.
   std::function<void(core::UserId)> on_access_changed;
 };
 
@@ -46,6 +46,8 @@ class Hub {
   /// Follows the access log from its present head and starts the sweep. Until then joins are kUnavailable. Retries
   /// while the database is away.
   void start();
+  /// Whether joins are answered: a part of the node's readiness.
+  bool started() const;
   /// Cancels timers; drops every member without a frame. Answers of running jobs are ignored from here on.
   void stop();
 

@@ -60,6 +60,16 @@ TEST_F(WebSocketTest, APlainGetIsToldToUpgrade) {
   expect_baseline();
 }
 
+TEST_F(WebSocketTest, OtherMethodsAreToldThatOnlyGetIsThere) {
+  start();
+  RawClient client(port);
+  client.send("PUT /ws HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n");
+  const auto answer = client.answer();
+  EXPECT_EQ(answer->status, 405);
+  EXPECT_EQ(answer->headers.at("allow"), "GET");
+  EXPECT_NE(answer->body.find("METHOD_NOT_ALLOWED"), std::string::npos);
+}
+
 TEST_F(WebSocketTest, ABadHandshakeIsRefused) {
   start();
   RawClient client(port);
