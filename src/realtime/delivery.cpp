@@ -109,7 +109,7 @@ void HubCore::fan_out(Room& room, const domain::Event& event, const Position& be
     } else if (may_see(*sub, event)) {
       if (give(*sub->subscriber, frames_, event)) {
         ++delivered;
-      } else {
+      } else if (room.members[i]) {
         broken.push_back(room.members[i]);
       }
     }

@@ -127,6 +127,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void retry_later(const SubscriptionPtr& sub);
   void arm(const SubscriptionPtr& sub);
   void set_timer(const SubscriptionPtr& sub, std::chrono::milliseconds delay);
+  std::chrono::milliseconds patience_left(const Subscription& sub) const;
   void due(const SubscriptionPtr& sub);
   std::chrono::milliseconds jittered(std::chrono::milliseconds delay);
 

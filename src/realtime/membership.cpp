@@ -80,6 +80,7 @@ void HubCore::attach(const MemberPtr& member, const domain::RoomKey& key, JoinDo
   sub->member = member.get();
   sub->room = room.get();
   sub->subscriber = member->subscriber;
+  sub->begun_at = clock_.now();
   sub->joins.push_back(std::move(done));
   // Records that were applied before this moment found no subscription to suspend: the decision must contain them
   // itself.
