@@ -8,6 +8,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
+COPY benchmarks benchmarks
 COPY include include
 COPY migrations migrations
 COPY src src
@@ -21,7 +22,7 @@ COPY scripts/packages /tmp/packages
 RUN apt-get update \
  && apt-get install -y --no-install-recommends $(sh /tmp/packages runtime) \
  && rm -rf /var/lib/apt/lists/* /tmp/packages \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin belfry
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin belfry
 COPY --from=build /src/build/release/belfry /usr/local/bin/belfry
 USER belfry
 ENV BELFRY_LISTEN=0.0.0.0:8080

@@ -87,7 +87,6 @@ CREATE TABLE posts (
   chart_payload json,
   pinned_at     timestamptz(3),
   deleted_at    timestamptz(3),
-  deleted_by    uuid,
   created_at    timestamptz(3) NOT NULL,
   updated_at    timestamptz(3) NOT NULL
 );
@@ -246,3 +245,5 @@ CREATE TABLE audit_log (
   details     jsonb NOT NULL
 );
 CREATE INDEX audit_log_entity ON audit_log (entity_type, entity_id, id DESC);
+CREATE INDEX audit_log_admin ON audit_log (admin_id, id DESC);
+CREATE INDEX audit_log_action ON audit_log (action, id DESC);

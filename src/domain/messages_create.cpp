@@ -90,17 +90,25 @@ class MessageBatch {
   }
 
   void read_repeats() {
+    std::set<RequestKey> requested;
+    std::vector<IdempotencyKey> requests;
     std::set<ClientKey> asked;
     std::vector<ClientMessageKey> keys;
     for (const auto& command : commands_) {
       const auto* discussion = discussion_of(command);
       if (discussion == nullptr) continue;
-      if (command.idempotency && !answered_.contains(request_key(*command.idempotency))) {
-        if (auto record = work_.idempotency().find(*command.idempotency)) keep_record(*command.idempotency, *record);
+      if (command.idempotency && requested.insert(request_key(*command.idempotency)).second) {
+        requests.push_back(*command.idempotency);
       }
       if (!command.client_message_id) continue;
       if (!asked.insert(client_key(discussion->id, command.actor.ref(), *command.client_message_id)).second) continue;
       keys.push_back({discussion->id, command.actor.ref(), *command.client_message_id});
+    }
+    if (!requests.empty()) {
+      auto records = work_.idempotency().find(requests);
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        if (records.at(i)) keep_record(requests[i], *records[i]);
+      }
     }
     if (keys.empty()) return;
     for (auto& message : work_.messages().find_by_client_ids(keys)) {
@@ -221,14 +229,16 @@ class MessageBatch {
   void write() {
     if (drafts_.empty()) return;
     work_.messages().insert(drafts_);
+    std::vector<KeyedAnswer> kept;
     for (std::size_t i = 0; i < drafts_.size(); ++i) {
       const auto& command = *draft_commands_[i];
       append_message(work_, EventType::kMessageCreated, command.actor, drafts_[i]);
-      keep_answer(work_, command.idempotency, drafts_[i]);
+      if (command.idempotency) kept.push_back({*command.idempotency, drafts_[i]});
       if (command.actor.admin()) {
         audit(work_, command.actor, "message.create", "message", std::to_string(drafts_[i].id.value));
       }
     }
+    keep_answers(work_, kept);
   }
 
   std::vector<Result<CreatedMessage>> answers() {

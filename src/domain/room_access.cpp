@@ -136,7 +136,8 @@ Result<SyncedRoom> sync_room(UnitOfWork& work, const Actor& actor, const SyncRoo
   if (!room) {
     // A channel without a discussion: whoever may not read the channel learns that first.
     auto outer = decide_room(work, actor, posts_room(command.target.channel_id));
-    return fail(outer.allowed() ? room.error() : std::move(*outer.refusal));
+    if (!outer.allowed()) return fail(std::move(*outer.refusal));
+    return fail(room.error());
   }
   auto decision = decide_room(work, actor, *room);
   if (!decision.allowed()) return fail(std::move(*decision.refusal));

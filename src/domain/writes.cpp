@@ -92,10 +92,16 @@ void append_control(UnitOfWork& work, const RoomKey& room, ControlKind kind, con
   work.append(room, std::move(draft));
 }
 
-void keep_answer(UnitOfWork& work, const std::optional<IdempotencyKey>& key, const IdempotentAnswer& answer) {
-  if (key && !work.idempotency().store(*key, answer)) {
+void keep_answers(UnitOfWork& work, std::span<const KeyedAnswer> answers) {
+  if (!answers.empty() && !work.idempotency().store(answers)) {
     throw std::logic_error("an idempotency key was stored by someone else under the room's lock");
   }
+}
+
+void keep_answer(UnitOfWork& work, const std::optional<IdempotencyKey>& key, const IdempotentAnswer& answer) {
+  if (!key) return;
+  const KeyedAnswer kept{*key, answer};
+  keep_answers(work, std::span(&kept, 1));
 }
 
 }  // namespace belfry::domain

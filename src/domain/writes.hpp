@@ -62,14 +62,15 @@ core::Result<T> answer_of(const IdempotencyKey& key, std::string_view hash, cons
 template <class T>
 core::Result<std::optional<T>> find_answer(UnitOfWork& work, const std::optional<IdempotencyKey>& key) {
   if (!key) return std::optional<T>{};
-  const auto record = work.idempotency().find(*key);
+  const auto record = std::move(work.idempotency().find(std::span(&*key, 1)).at(0));
   if (!record) return std::optional<T>{};
   auto answer = answer_of<T>(*key, record->hash, record->answer);
   if (!answer) return core::fail(std::move(answer.error()));
   return std::optional<T>(std::move(*answer));
 }
 
-/// Keeps the first answer. The lock excludes a racing duplicate, so losing here is broken machinery.
+/// Keeps first answers. The lock excludes a racing duplicate, so losing here is broken machinery.
+void keep_answers(UnitOfWork& work, std::span<const KeyedAnswer> answers);
 void keep_answer(UnitOfWork& work, const std::optional<IdempotencyKey>& key, const IdempotentAnswer& answer);
 
 }  // namespace belfry::domain

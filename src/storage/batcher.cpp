@@ -78,8 +78,9 @@ void Batcher::collect_aside(Items& batch) {
   try {
     stuck = stuck_channels(due);
   } catch (const std::exception&) {
-    link_.drop();
-    engine_.lost();
+    const auto failure = classify(std::current_exception(), link_.current());
+    if (failure.kind == FailureKind::kBroken) link_.drop();
+    if (failure.kind == FailureKind::kBroken || failure.kind == FailureKind::kUnreachable) engine_.lost();
     asked = false;
   }
   for (auto waiting = aside_.begin(); waiting != aside_.end();) {
@@ -163,19 +164,20 @@ void Batcher::run_once(const Items& items) {
   if (results_.size() != items.size())
     throw std::logic_error("storage: create_messages answered another number of commands");
   notice_ = work.notice();
+  if (!notice_) return;  // all refused or repeated: nothing was written, so there is nothing to wait for the disk for
   const auto before = Clock::now();
   work.commit();
   engine_.metrics.commit_seconds.observe(Clock::now() - before);
   engine_.metrics.batches.add();
   engine_.metrics.batch_messages.add(items.size());
-  engine_.committed(work.notice());
+  engine_.committed(std::move(notice_));
 }
 
 std::vector<Batcher::Items> Batcher::settle(const CommitInDoubt& doubt, Items items) {
   engine_.lost();
   auto deadline = Clock::now() + kLeastDoubt;
   for (const auto& item : items) deadline = std::max(deadline, item->deadline);
-  switch (resolve_commit(link_, doubt, deadline)) {
+  switch (resolve_commit(link_, engine_.watchdog, doubt, deadline)) {
     case CommitOutcome::kCommitted:
       engine_.metrics.batches.add();
       engine_.metrics.batch_messages.add(items.size());
@@ -208,6 +210,13 @@ std::vector<Batcher::Items> Batcher::judge(const Failure& failure, Items items, 
     case FailureKind::kReadOnly:
     case FailureKind::kSchema:
       engine_.lost();
+      fail_all(items, unavailable_error());
+      return {};
+    case FailureKind::kNoPartition:
+    case FailureKind::kExhausted:
+      telemetry::warn("batch_unavailable",
+                      {{"size", items.size()}, {"sqlstate", failure.sqlstate}, {"error", failure.text}});
+      if (failure.kind == FailureKind::kNoPartition) engine_.want_partitions(failure.days);
       fail_all(items, unavailable_error());
       return {};
     case FailureKind::kStatementTimeout:
@@ -244,7 +253,10 @@ std::vector<Batcher::Items> Batcher::without_stuck(Items items) {
   try {
     stuck = stuck_channels(items);
   } catch (...) {
-    return judge(classify(std::current_exception(), link_.current()), std::move(items), true, 1);
+    const auto failure = classify(std::current_exception(), link_.current());
+    // A whole table is locked, by a migration say: tried again as long as there is time.
+    if (failure.kind == FailureKind::kLockTimeout) return {std::move(items)};
+    return judge(failure, std::move(items), true, 1);
   }
   Items free;
   for (auto& item : items) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -33,6 +34,15 @@ class Listener final : public pqxx::notification_receiver {
  private:
   int own_pid_;
   bool heard_ = false;
+};
+
+template <class Action>
+struct Finally {
+  explicit Finally(Action what) : action(std::move(what)) {}
+  ~Finally() { action(); }
+  Finally(const Finally&) = delete;
+  Finally& operator=(const Finally&) = delete;
+  Action action;
 };
 
 class PostgresBus final : public domain::Bus {
@@ -103,7 +113,11 @@ class PostgresBus final : public domain::Bus {
   }
 
   void serve(pqxx::connection& connection) {
+    // Made under the watch: LISTEN is asked for in the constructor.
+    std::optional<Watchdog::Watch> watch(std::in_place, watchdog_, connection.sock(), patience());
     Listener listener(connection);
+    watch.reset();
+    const Finally unlisten([&] { watch.emplace(watchdog_, connection.sock(), patience()); });  // so does its end
     hint();  // what was said while nobody listened
     while (!stopping_) {
       if (grew_.exchange(false)) {
@@ -117,9 +131,10 @@ class PostgresBus final : public domain::Bus {
     }
   }
 
+  Clock::time_point patience() const { return Clock::now() + statement_timeout_ + std::chrono::seconds{1}; }
+
   void say(pqxx::connection& connection, const char* statement) {
-    const Watchdog::Watch watch(watchdog_, connection.sock(),
-                                Clock::now() + statement_timeout_ + std::chrono::seconds{1});
+    const Watchdog::Watch watch(watchdog_, connection.sock(), patience());
     pqxx::nontransaction transaction(connection);
     transaction.exec(statement);
   }

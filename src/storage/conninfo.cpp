@@ -77,16 +77,18 @@ std::string make_conninfo(const std::string& url, const ConnectionSettings& sett
   } else {
     out += fmt::format(" options='{}'", options);
   }
-  const std::array<std::pair<std::string_view, std::string>, 7> defaults{{
+  const std::array<std::pair<std::string_view, std::string>, 8> defaults{{
       {"application_name", std::string(settings.application_name)},
       {"client_encoding", "UTF8"},
       {"connect_timeout", "3"},
+      {"target_session_attrs", "primary"},
       {"keepalives_idle", "10"},
       {"keepalives_interval", "5"},
       {"keepalives_count", "3"},
       {"tcp_user_timeout", "10000"},
   }};
   for (const auto& [key, value] : defaults) {
+    if (key == "target_session_attrs" && !settings.primary_only) continue;
     if (!find_value(out, key, uri)) out += fmt::format("{}{}={}", uri ? '&' : ' ', key, value);
   }
   return out;

@@ -13,6 +13,7 @@ struct ConnectionSettings {
   std::chrono::milliseconds statement_timeout{5000};
   std::chrono::milliseconds idle_in_transaction_timeout{2000};
   bool synchronous_commit = true;
+  bool primary_only = true;  ///< a standby answers with what was true once: content that is revoked or deleted since
 };
 
 /// The operator's URL (URI or key=value) with our settings added: limits and formats as start-up options, so that a

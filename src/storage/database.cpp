@@ -16,6 +16,7 @@ class PostgresDatabase::Impl {
         monitor_(*engine_),
         housekeeper_(engine_->options, engine_->watchdog) {
     engine_->wake_monitor = [this] { monitor_.wake(); };
+    engine_->want_partitions = [this](const auto& days) { housekeeper_.want(days); };
   }
   ~Impl() { stop(); }
 

@@ -19,8 +19,9 @@ Engine::Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, P
       jobs(options.max_queued_jobs),
       messages(options.max_queued_jobs) {}
 
-std::string Engine::conninfo(std::string_view application) const {
+std::string Engine::conninfo(std::string_view application, bool primary_only) const {
   ConnectionSettings settings;
+  settings.primary_only = primary_only;
   settings.application_name = application;
   settings.lock_timeout = options.lock_timeout;
   settings.statement_timeout = options.statement_timeout;
@@ -51,7 +52,8 @@ void Engine::ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::Gr
   ++pending->rounds;
   {
     const std::lock_guard lock(asking_mutex);
-    if (stopping) return pending->fail(unavailable_error());
+    // What waits here has left its queue, so it needs a bound of its own.
+    if (stopping || asking.size() >= options.max_queued_jobs) return pending->fail(unavailable_error());
     asking.insert(pending);
   }
   auto answered = [weak = weak_from_this(), pending,

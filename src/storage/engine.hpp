@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -43,7 +44,7 @@ struct Engine : std::enable_shared_from_this<Engine> {
   const domain::GrantProvider::Answers* external(const domain::GrantProvider::Answers& answers) const {
     return provider == nullptr ? nullptr : &answers;
   }
-  std::string conninfo(std::string_view application) const;
+  std::string conninfo(std::string_view application, bool primary_only = true) const;
 
   DatabaseOptions options;
   Poster poster;
@@ -57,7 +58,8 @@ struct Engine : std::enable_shared_from_this<Engine> {
   std::atomic<bool> stopping{false};
   std::atomic<SchemaState> schema{SchemaState::kUnknown};
   std::atomic<bool> was_lost{false};
-  std::function<void()> wake_monitor;  ///< set before the threads start
+  std::function<void()> wake_monitor;  ///< set before the threads start, as the next
+  std::function<void(const std::set<std::chrono::sys_days>&)> want_partitions;
 
   std::mutex asking_mutex;
   std::set<std::shared_ptr<Pending>> asking;  ///< waiting for the provider

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "belfry/core/uuid.hpp"
 #include "storage/session.hpp"
@@ -22,6 +25,13 @@ struct CommitInDoubt {
   std::optional<core::Uuid> last_event;  ///< present in the log exactly when the transaction committed
 };
 
+/// Records were to be written into days that have no partition: the clock was wrong, or nobody kept house for long.
+struct PartitionMissing : std::runtime_error {
+  explicit PartitionMissing(std::set<std::chrono::sys_days> asked)
+      : std::runtime_error("no partition of events for a day"), days(std::move(asked)) {}
+  std::set<std::chrono::sys_days> days;
+};
+
 enum class FailureKind {
   kUnreachable,       ///< no connection could be made
   kBroken,            ///< the connection died before COMMIT was sent
@@ -31,13 +41,16 @@ enum class FailureKind {
   kData,              ///< SQLSTATE class 22 or 23
   kReadOnly,          ///< a standby answered
   kSchema,            ///< a table or column is missing
+  kNoPartition,       ///< housekeeping has to make one first
+  kExhausted,         ///< disk, memory or connections of the server
   kOther,
 };
 
 struct Failure {
   FailureKind kind = FailureKind::kOther;
   std::string sqlstate;
-  std::string text;  ///< for the log only
+  std::string text;                      ///< for the log only
+  std::set<std::chrono::sys_days> days;  ///< of kNoPartition
 };
 
 /// What an exception out of a transaction means; `connection` tells whether it lives (null: none was made).

@@ -1,7 +1,9 @@
 #include "storage/housekeeper.hpp"
 
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/core.h>
@@ -22,6 +24,8 @@ constexpr days kDropMargin{1};
 constexpr std::chrono::seconds kEvery{60};
 constexpr std::chrono::seconds kAgain{5};
 constexpr std::chrono::seconds kStatementTimeout{30};
+/// Days that may wait to be made; whoever needs another one asks again.
+constexpr std::size_t kMostWanted = 64;
 constexpr int kRowsPerDelete = 5000;
 constexpr int kDeletesPerPass = 200;
 
@@ -66,13 +70,27 @@ core::TimePoint database_now(pqxx::nontransaction& transaction) {
   return core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
 }
 
+enum class State { kAttached, kDetaching, kDetached };
+
+/// Of a row of kPartitions.
+State state_of(const pqxx::row& row) {
+  if (row[2].as<bool>()) return State::kDetaching;
+  return row[1].as<bool>() ? State::kAttached : State::kDetached;
+}
+
+void finish_detaching(pqxx::nontransaction& transaction, const std::string& name, State state) {
+  if (state == State::kDetaching) {
+    transaction.exec(fmt::format("ALTER TABLE events DETACH PARTITION {} FINALIZE", name));
+  }
+}
+
 /// Makes one partition beside the table and attaches it: readers and writers go on, while CREATE … PARTITION OF would
 /// shut them out.
-void make_partition(pqxx::nontransaction& transaction, Days day) {
+void make_partition(pqxx::nontransaction& transaction, Days day, bool made) {
   const auto name = partition_name(day);
   transaction.exec("BEGIN");
   try {
-    transaction.exec(fmt::format("CREATE TABLE {} (LIKE events INCLUDING ALL)", name));
+    if (!made) transaction.exec(fmt::format("CREATE TABLE {} (LIKE events INCLUDING ALL)", name));
     transaction.exec(fmt::format("ALTER TABLE events ATTACH PARTITION {} FOR VALUES FROM ('{}') TO ('{}')", name,
                                  floor_of(day).text(), floor_of(day + days{1}).text()));
     transaction.exec("COMMIT");
@@ -82,12 +100,21 @@ void make_partition(pqxx::nontransaction& transaction, Days day) {
   }
 }
 
-void make_missing(pqxx::nontransaction& transaction) {
-  std::set<std::string> there;
-  for (const auto& row : transaction.exec(kPartitions)) there.insert(row[0].as<std::string>());
+void make_missing(pqxx::nontransaction& transaction, std::set<Days> wanted) {
   const auto today = std::chrono::floor<days>(database_now(transaction));
-  for (auto day = today - days{1}; day <= today + kAhead; day += days{1}) {
-    if (!there.contains(partition_name(day))) make_partition(transaction, day);
+  for (auto day = today - days{1}; day <= today + kAhead; day += days{1}) wanted.insert(day);
+  std::map<std::string, State> there;
+  for (const auto& row : transaction.exec(kPartitions)) there.emplace(row[0].as<std::string>(), state_of(row));
+  for (const auto day : wanted) {
+    const auto name = partition_name(day);
+    const auto found = there.find(name);
+    if (found == there.end()) {
+      make_partition(transaction, day, false);
+    } else if (found->second != State::kAttached) {
+      // On its way out when the clock was set back: its day is needed again.
+      finish_detaching(transaction, name, found->second);
+      make_partition(transaction, day, true);
+    }
   }
 }
 
@@ -98,9 +125,8 @@ void drop_old(pqxx::nontransaction& transaction, std::chrono::seconds retention)
     const auto name = row[0].as<std::string>();
     if (day_of(name) + days{1} > cut) break;
     // A pass that was cut off left its work half done: waiting to be detached, or detached and not dropped.
-    if (row[2].as<bool>()) {
-      transaction.exec(fmt::format("ALTER TABLE events DETACH PARTITION {} FINALIZE", name));
-    } else if (row[1].as<bool>()) {
+    finish_detaching(transaction, name, state_of(row));
+    if (state_of(row) == State::kAttached) {
       transaction.exec(fmt::format("ALTER TABLE events DETACH PARTITION {} CONCURRENTLY", name));
     }
     transaction.exec(fmt::format("DROP TABLE {}", name));
@@ -115,7 +141,7 @@ void delete_batches(pqxx::nontransaction& transaction, const char* statement) {
   }
 }
 
-void housekeep(const DatabaseOptions& options, Watchdog& watchdog) {
+void housekeep(const DatabaseOptions& options, Watchdog& watchdog, const std::set<Days>& wanted) {
   ConnectionSettings settings;
   settings.application_name = "belfry-housekeeping";
   // Detaching waits for readers of the old partition, who end by their own limits.
@@ -127,10 +153,11 @@ void housekeep(const DatabaseOptions& options, Watchdog& watchdog) {
     work();
   };
   pqxx::nontransaction transaction(connection.raw());
-  // The health check says that the schema is missing; there is nothing to keep yet.
-  if (!transaction.exec(kHasSchema).at(0).at(0).as<bool>()) return;
+  bool has_schema = false;
+  step([&] { has_schema = transaction.exec(kHasSchema).at(0).at(0).as<bool>(); });
+  if (!has_schema) return;                 // the health check says so; there is nothing to keep yet
   step([&] { transaction.exec(kLock); });  // given back when the connection closes, whatever happens below
-  step([&] { make_missing(transaction); });
+  step([&] { make_missing(transaction, wanted); });
   step([&] { drop_old(transaction, options.event_retention); });
   for (const auto* statement : {kDeleteJournal, kDeleteTickets, kDeleteKeys}) {
     step([&] { delete_batches(transaction, statement); });
@@ -142,13 +169,13 @@ void housekeep(const DatabaseOptions& options, Watchdog& watchdog) {
 void make_partitions(Connection& connection) {
   pqxx::nontransaction transaction(connection.raw());
   transaction.exec(kLock);
-  make_missing(transaction);
+  make_missing(transaction, {});
   transaction.exec(kUnlock);
 }
 
 void housekeep(const DatabaseOptions& options) {
   Watchdog watchdog;
-  housekeep(options, watchdog);
+  housekeep(options, watchdog, {});
 }
 
 void Housekeeper::start() {
@@ -164,19 +191,33 @@ void Housekeeper::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Housekeeper::want(const std::set<Days>& days) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (wanted_.size() < kMostWanted) wanted_.insert(days.begin(), days.end());
+  }
+  changed_.notify_all();
+}
+
 void Housekeeper::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    auto wanted = std::exchange(wanted_, {});
     lock.unlock();
-    auto wait = kEvery;
+    bool done = false;
     try {
-      housekeep(options_, watchdog_);
+      housekeep(options_, watchdog_, wanted);
+      done = true;
     } catch (const std::exception& e) {
-      wait = kAgain;
       telemetry::warn("housekeeping_failed", {{"error", without_password(e.what(), options_.url)}});
     }
     lock.lock();
-    changed_.wait_for(lock, wait, [this] { return stopping_; });
+    if (done) {
+      changed_.wait_for(lock, kEvery, [this] { return stopping_ || !wanted_.empty(); });
+    } else {
+      wanted_.merge(wanted);
+      changed_.wait_for(lock, kAgain, [this] { return stopping_; });
+    }
   }
 }
 

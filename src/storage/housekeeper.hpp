@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "belfry/storage/postgres.hpp"
@@ -14,13 +16,16 @@ namespace belfry::storage {
 /// open.
 void make_partitions(Connection& connection);
 
-/// Runs `housekeep` at start and every minute on a thread of its own; failures are logged and tried again.
+/// Runs `housekeep` at start, every minute and when a day is wanted, on a thread of its own; failures are logged and
+/// tried again.
 class Housekeeper {
  public:
   Housekeeper(const DatabaseOptions& options, Watchdog& watchdog) : options_(options), watchdog_(watchdog) {}
   ~Housekeeper() { stop(); }
   void start();
   void stop();
+  /// Makes the partitions of these days too, soon. Any thread.
+  void want(const std::set<std::chrono::sys_days>& days);
 
  private:
   void run();
@@ -29,6 +34,7 @@ class Housekeeper {
   Watchdog& watchdog_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::set<std::chrono::sys_days> wanted_;
   bool stopping_ = false;
   std::thread thread_;
 };

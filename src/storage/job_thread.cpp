@@ -92,7 +92,7 @@ JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
 
 JobThread::Answer JobThread::settle(const CommitInDoubt& doubt, Job& job) {
   engine_.lost();
-  switch (resolve_commit(link_, doubt, std::max(job.deadline, Clock::now() + kLeastDoubt))) {
+  switch (resolve_commit(link_, engine_.watchdog, doubt, std::max(job.deadline, Clock::now() + kLeastDoubt))) {
     case CommitOutcome::kCommitted:
       engine_.committed(std::move(notice_));
       return core::Result<void>{};
@@ -123,11 +123,15 @@ JobThread::Answer JobThread::judge(const Failure& failure, const Job& job, bool 
     case FailureKind::kReadOnly:
       if (job.mode == domain::JobMode::kRead) break;  // a body that writes in a read job: our fault, not a standby's
       [[fallthrough]];
-    case FailureKind::kStatementTimeout:
     case FailureKind::kSchema:
+      engine_.lost();
+      [[fallthrough]];
+    case FailureKind::kStatementTimeout:
+    case FailureKind::kExhausted:
+    case FailureKind::kNoPartition:
       telemetry::warn("job_unavailable",
                       {{"job", job.options.name}, {"sqlstate", failure.sqlstate}, {"error", failure.text}});
-      if (failure.kind != FailureKind::kStatementTimeout) engine_.lost();
+      if (failure.kind == FailureKind::kNoPartition) engine_.want_partitions(failure.days);
       return core::fail(unavailable_error());
     case FailureKind::kData:
     case FailureKind::kOther:

@@ -67,12 +67,14 @@ void Link::drop() {
   metrics_.database_connections.sub();
 }
 
-CommitOutcome resolve_commit(Link& link, const CommitInDoubt& doubt, Clock::time_point deadline) {
+CommitOutcome resolve_commit(Link& link, Watchdog& watchdog, const CommitInDoubt& doubt, Clock::time_point deadline) {
   telemetry::warn("commit_in_doubt", {{"xid", doubt.xid}});
   link.drop();
   while (Clock::now() < deadline) {
     try {
-      const auto outcome = ask_outcome(link.get(), doubt);
+      auto& connection = link.get();
+      const Watchdog::Watch watch(watchdog, connection.raw().sock(), deadline);
+      const auto outcome = ask_outcome(connection, doubt);
       if (outcome) return *outcome;
     } catch (const Unreachable&) {
       // The server may still be starting; the loop asks again.

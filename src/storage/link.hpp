@@ -9,6 +9,7 @@
 #include "belfry/telemetry/metrics.hpp"
 #include "storage/failure.hpp"
 #include "storage/session.hpp"
+#include "storage/watchdog.hpp"
 
 namespace belfry::storage {
 
@@ -41,7 +42,9 @@ class Link {
 
 enum class CommitOutcome { kCommitted, kAborted, kUnknown };
 
-/// Asks the server, on a new connection, whether a transaction committed; until `deadline`.
-CommitOutcome resolve_commit(Link& link, const CommitInDoubt& doubt, std::chrono::steady_clock::time_point deadline);
+/// Asks the server, on a new connection, whether a transaction committed; until `deadline`, also when the server falls
+/// silent.
+CommitOutcome resolve_commit(Link& link, Watchdog& watchdog, const CommitInDoubt& doubt,
+                             std::chrono::steady_clock::time_point deadline);
 
 }  // namespace belfry::storage

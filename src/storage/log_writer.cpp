@@ -162,15 +162,23 @@ CommitInDoubt LogWriter::flush() {
   }
   std::vector<const domain::RoomHead*> heads;
   for (const auto& room : grown) heads.push_back(&heads_.at(room));
-  const auto rows =
-      session_.run(kFlush, room_ids.text(), ids.text(), seqs.text(), prevs.text(), visible_prevs.text(), access.text(),
-                   audiences.text(), types.text(), entities.text(), embeds.text(), payloads.text(),
-                   to_sql_array(heads, [](const auto* head) { return head->room_id; }),
-                   to_sql_array(heads, [](const auto* head) { return head->last_seq; }), to_sql(domain::kPayloadSchema),
-                   to_sql_array(heads, [](const auto* head) { return head->last_id; }),
-                   to_sql_array(heads, [](const auto* head) { return head->last_visible_id; }),
-                   to_sql_array(heads, [](const auto* head) { return head->access_version; }));
-  return {rows.front()[0].as<std::string>(), events_.back().first, events_.back().second->id.value};
+  try {
+    const auto rows = session_.run(kFlush, room_ids.text(), ids.text(), seqs.text(), prevs.text(), visible_prevs.text(),
+                                   access.text(), audiences.text(), types.text(), entities.text(), embeds.text(),
+                                   payloads.text(), to_sql_array(heads, [](const auto* head) { return head->room_id; }),
+                                   to_sql_array(heads, [](const auto* head) { return head->last_seq; }),
+                                   to_sql(domain::kPayloadSchema),
+                                   to_sql_array(heads, [](const auto* head) { return head->last_id; }),
+                                   to_sql_array(heads, [](const auto* head) { return head->last_visible_id; }),
+                                   to_sql_array(heads, [](const auto* head) { return head->access_version; }));
+    return {rows.front()[0].as<std::string>(), events_.back().first, events_.back().second->id.value};
+  } catch (const pqxx::check_violation&) {
+    // These tables have no checks of their own: a row found no partition.
+    std::set<std::chrono::sys_days> days;
+    for (const auto& [room_id, event] : events_)
+      days.insert(std::chrono::floor<std::chrono::days>(event->occurred_at()));
+    throw PartitionMissing(std::move(days));
+  }
 }
 
 std::shared_ptr<const domain::CommitNotice> LogWriter::notice() const {

@@ -12,6 +12,7 @@ using Health = PostgresDatabase::Health;
 
 constexpr std::chrono::milliseconds kLookEvery{1000};
 constexpr std::chrono::milliseconds kLeastBetween{50};
+constexpr std::chrono::milliseconds kLateEvery{100};
 
 constexpr Statement kSchema{"monitor_schema", R"sql(
   SELECT pg_is_in_recovery(), to_regclass('schema_migrations') IS NOT NULL
@@ -38,10 +39,11 @@ Health judge_schema(const std::optional<SchemaVersion>& found, int known) {
 }
 
 Monitor::Monitor(Engine& engine)
-    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-monitor"), engine.metrics) {}
+    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-monitor", false), engine.metrics) {}
 
 void Monitor::start() {
   thread_ = std::thread([this] { run(); });
+  clerk_ = std::thread([this] { refuse_late(); });
 }
 
 void Monitor::stop() {
@@ -52,6 +54,7 @@ void Monitor::stop() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  if (clerk_.joinable()) clerk_.join();
 }
 
 void Monitor::wake() {
@@ -74,10 +77,18 @@ void Monitor::run() {
     lock.unlock();
     auto found = look();
     conclude(std::move(found));
-    engine_.refuse_late();
     lock.lock();
     changed_.wait_for(lock, kLeastBetween, [this] { return stopping_; });
     changed_.wait_for(lock, kLookEvery - kLeastBetween, [this] { return stopping_ || woken_; });
+  }
+}
+
+void Monitor::refuse_late() {
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kLateEvery, [this] { return stopping_; })) {
+    lock.unlock();
+    engine_.refuse_late();
+    lock.lock();
   }
 }
 

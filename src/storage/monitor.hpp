@@ -18,8 +18,8 @@ struct SchemaVersion {
 /// Whether this binary can run on that schema; the reason is a line for an operator.
 PostgresDatabase::Health judge_schema(const std::optional<SchemaVersion>& found, int known);
 
-/// Looks at the database every second, on a connection of its own: answers `health`, tells when it came back, and
-/// answers jobs whose time is over while every thread is busy.
+/// Looks at the database every second, on a connection of its own: answers `health` and tells when it came back. On a
+/// second thread, which no database can hold up, answers jobs whose time is over while every other one is busy.
 class Monitor {
  public:
   explicit Monitor(Engine& engine);
@@ -33,6 +33,7 @@ class Monitor {
 
  private:
   void run();
+  void refuse_late();
   PostgresDatabase::Health look();
   void conclude(PostgresDatabase::Health found);
 
@@ -45,6 +46,7 @@ class Monitor {
   bool woken_ = false;
   bool away_ = false;  ///< the monitor's own thread only
   std::thread thread_;
+  std::thread clerk_;
 };
 
 }  // namespace belfry::storage

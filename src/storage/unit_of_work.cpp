@@ -59,6 +59,7 @@ core::Result<void> PgUnitOfWork::lock(std::span<const domain::RoomKey> rooms) {
 void PgUnitOfWork::commit() {
   CommitInDoubt doubt;
   if (mode_ == domain::JobMode::kWrite) {
+    audit_.flush();
     if (!writer_.empty()) {
       doubt = writer_.flush();
     } else if (const auto rows = session_.run(kAssignedXid); !rows.front()[0].is_null()) {

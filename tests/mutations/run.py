@@ -4,15 +4,19 @@
 Each tests/mutations/NN-name.patch begins with lines for this script:
 
     Invariant: which promise of docs/architecture.md falls
+    Takes out: what the server no longer does
     Build: ninja targets
     Red: a command, run in the build folder, that passes on the real code and must fail on the mutated one
 
 The patch is applied to a worktree of HEAD below build/mutations, never to the files you edit.
 Usage: tests/mutations/run.py [name-part ...]
+       tests/mutations/run.py --table       prints the table of README.md
+       tests/mutations/run.py --check       says whether all patches apply to the files as they are, and are in that table
 """
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -44,8 +48,9 @@ def prepare():
 
 
 def fields(patch):
-    text = patch.read_text()
-    found = {name: re.search(rf"^{name}: (.+)$", text, re.M) for name in ("Invariant", "Build", "Red")}
+    # Only what stands above the diff: the diff may hold anything.
+    text = patch.read_text().split("\ndiff --git", 1)[0]
+    found = {name: re.search(rf"^{name}: (.+)$", text, re.M) for name in ("Invariant", "Takes out", "Build", "Red")}
     missing = [name for name, match in found.items() if not match]
     if missing:
         sys.exit(f"{patch.name}: no line {', '.join(missing)}")
@@ -56,22 +61,39 @@ def build(targets):
     return call(["ninja", "-C", str(BUILD), *targets.split()], TREE)
 
 
-def red(command):
-    # A hang counts as red: the mutated server stopped doing what the test waits for.
+def run(command):
+    """What the test says: '' when it passes, else why it does not."""
+    process = subprocess.Popen(["bash", "-c", command], cwd=BUILD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", start_new_session=True)
     try:
-        return call(["bash", "-c", command], BUILD, timeout=300, env={**os.environ, "BELFRY_MUTATION": "1"}).returncode != 0
+        output, _ = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:
-        return True
+        # The whole session: a child that lives on would hold the pipe open.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return "it hangs"
+    if "Running 0 tests" in output:
+        sys.exit(f"no test matches: {command}")
+    if process.returncode == 0:
+        return ""
+    failed = re.search(r"^\[  FAILED  \] ([^ \n,(]+)", output, re.M)
+    if failed:
+        return failed.group(1)
+    # A hang or a crash is red as well: the mutated server stopped doing what the test waits for.
+    if process.returncode == 124:
+        return "it hangs"
+    begun = re.findall(r"^\[ RUN      \] (.+)$", output, re.M)
+    return f"{begun[-1]} crashes" if begun else f"exit {process.returncode}: {output[-300:].strip()}"
 
 
 def try_patch(patch):
-    """'red' when the named test fails with the patch and passes without."""
+    """'red, …' when the named test fails with the patch and passes without."""
     about = fields(patch)
     built = build(about["Build"])
     if built.returncode != 0:
         return f"does not build without the patch:\n{built.stdout[-3000:]}"
-    if red(about["Red"]):
-        return "its test is red without the patch"
+    if why := run(about["Red"]):
+        return f"its test is red without the patch: {why}"
     applied = call(["git", "apply", str(patch)], TREE)
     if applied.returncode != 0:
         return f"does not apply: {applied.stdout.strip()}"
@@ -79,21 +101,54 @@ def try_patch(patch):
         built = build(about["Build"])
         if built.returncode != 0:
             return f"does not build:\n{built.stdout[-3000:]}"
-        return "red" if red(about["Red"]) else "STAYED GREEN"
+        why = run(about["Red"])
+        return f"red, {why}" if why else "STAYED GREEN"
     finally:
         must(["git", "checkout", "-q", "-f", "."], TREE)
 
 
+def table(patches):
+    lines = ["| patch | promise that falls | test that turns red | what it takes out |", "| --- | --- | --- | --- |"]
+    for patch in patches:
+        about = fields(patch)
+        tests = re.findall(r"(\w+)'? --gtest_filter='?([^' ]+)", about["Red"])
+        names = ", ".join(f"`{binary}` {name}" for binary, joined in tests for name in joined.split(":"))
+        lines.append(f"| `{patch.stem}` | {about['Invariant']} | {names or about['Red']} | {about['Takes out']} |")
+    return "\n".join(lines) + "\n"
+
+
+def check(patches):
+    wrong = []
+    for patch in patches:
+        fields(patch)
+        applied = call(["git", "apply", "--check", str(patch)], ROOT)
+        if applied.returncode != 0:
+            wrong.append(f"{patch.name} does not apply: {applied.stdout.strip()}")
+    if table(patches) not in (ROOT / "tests" / "mutations" / "README.md").read_text():
+        wrong.append("the table of README.md is not what --table prints")
+    print("\n".join(wrong) or f"{len(patches)} patches apply")
+    return 1 if wrong else 0
+
+
+def patches_of(parts):
+    every = sorted((ROOT / "tests" / "mutations").glob("*.patch"))
+    return [p for p in every if not parts or any(part in p.name for part in parts)]
+
+
 def main():
     wanted = sys.argv[1:]
-    patches = [p for p in sorted((ROOT / "tests" / "mutations").glob("*.patch"))
-               if not wanted or any(w in p.name for w in wanted)]
+    if wanted == ["--table"]:
+        print(table(patches_of([])), end="")
+        return 0
+    if wanted == ["--check"]:
+        return check(patches_of([]))
+    patches = patches_of(wanted)
     prepare()
     failed = 0
     for patch in patches:
         start = time.monotonic()
         outcome = try_patch(patch)
-        failed += outcome != "red"
+        failed += not outcome.startswith("red")
         print(f"{patch.name}: {outcome} ({time.monotonic() - start:.0f} s) [{fields(patch)['Invariant']}]", flush=True)
     print(f"{len(patches) - failed} passed, {failed} failed")
     return 1 if failed or not patches else 0

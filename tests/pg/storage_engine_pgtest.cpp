@@ -167,6 +167,27 @@ TEST(StorageEngine, NoticeHasWhatWasWrittenAndOnlyThen) {
   EXPECT_EQ(node.notices().size(), 1U);
 }
 
+TEST(StorageEngine, AnEventThatCannotBeWrittenTakesItsChangeWithIt) {
+  Node node(options_for(database().url()));
+  const auto place = make_place(database().url());
+  auto unseen = open_channel();
+  unseen.title = "Of an event that jsonb refuses";
+  const auto refused = node.write([&](UnitOfWork& work) -> Result<void> {
+    const auto room = place.talk();
+    if (auto got = work.lock(std::span(&room, 1)); !got) return got;
+    work.channels().insert(unseen);
+    work.append(room, message_draft(place, 1'000'000, std::string("a\0b", 3)));
+    return {};
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kInternal);
+  Transaction transaction;
+  EXPECT_EQ(transaction.sql().exec_params1("SELECT count(*) FROM channels WHERE title = $1", unseen.title)[0].as<int>(),
+            0);
+  EXPECT_TRUE(stored_events(place.talk()).empty());
+  EXPECT_TRUE(node.notices().empty());
+}
+
 TEST(StorageEngine, LockOfAnUnknownRoomIsNotFound) {
   Node node(options_for(database().url()));
   const auto result = node.write([](UnitOfWork& work) -> Result<void> {
@@ -424,6 +445,30 @@ TEST(StorageEngine, UnknownGrantsAreAskedOutsideTheTransactionAndTheJobRunsAgain
   EXPECT_EQ(silent.error().code, core::ErrorCode::kUnavailable);
 }
 
+TEST(StorageEngine, WhoWaitsForTheProviderIsCountedToo) {
+  FakeProvider provider;
+  provider.silent = true;
+  auto options = options_for(database().url());
+  options.max_queued_jobs = 5;
+  Node node(options, &provider);
+  const auto ask = [](UnitOfWork& work) -> Result<void> {
+    const domain::GrantQuestion question{any_user(), domain::GrantKind::kEntitlement, "gold"};
+    (void)work.grants().current(std::span(&question, 1), work.now());
+    return {};
+  };
+  const domain::JobOptions patient{.name = "t", .caller = {}, .deadline = std::chrono::seconds{30}};
+  std::vector<std::future<Result<void>>> waiting;
+  for (int i = 0; i < 5; ++i) {
+    waiting.push_back(node.submit(JobMode::kRead, ask, patient));
+    ASSERT_TRUE(eventually([&] { return provider.asked == i + 1; }));
+  }
+  auto refused = node.submit(JobMode::kRead, ask, patient);
+  ASSERT_EQ(refused.wait_for(std::chrono::seconds{10}), std::future_status::ready);
+  const auto result = refused.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+}
+
 domain::CreateMessage say(const Place& place, std::string body = "hello") {
   domain::CreateMessage command;
   command.actor = user_actor();
@@ -451,6 +496,34 @@ TEST(GroupCommit, WhatQueuedDuringACommitSharesTheNext) {
   expect_chain(stored_events(place.talk()), 50);
   EXPECT_EQ(node.metrics.batch_messages.value(), 50U);
   EXPECT_LE(node.metrics.batches.value(), 10U);
+}
+
+TEST(GroupCommit, WhatAdminsWroteIsInTheAuditTrailInOrderAndWhatWasRefusedIsNot) {
+  const TestDatabase own;
+  Node node(options_for(own.url()));
+  const auto place = make_place(own.url());
+  auto holder = std::make_unique<Transaction>(own.url());
+  holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
+  std::vector<std::future<Result<domain::CreatedMessage>>> answers;
+  for (int i = 0; i < 20; ++i) {
+    auto command = say(place, std::to_string(i));
+    if (i % 2 == 0) command.actor = admin_actor();
+    if (i == 4) command.channel_id = {987654321};
+    answers.push_back(node.message(std::move(command)));
+  }
+  holder.reset();
+  std::vector<std::string> written;
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = answers[static_cast<std::size_t>(i)].get();
+    ASSERT_EQ(answer.has_value(), i != 4) << i;
+    if (answer && i % 2 == 0) written.push_back(std::to_string(answer->message.id.value));
+  }
+  Transaction asking(own.url());
+  std::vector<std::string> trail;
+  for (const auto& row : asking.sql().exec("SELECT entity_id FROM audit_log ORDER BY id")) {
+    trail.push_back(row[0].as<std::string>());
+  }
+  EXPECT_EQ(trail, written);
 }
 
 TEST(GroupCommit, APoisonedCommandFailsAloneAndTheOthersAreWritten) {

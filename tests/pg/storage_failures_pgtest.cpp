@@ -167,6 +167,43 @@ TEST(StorageFailures, AnOutcomeThatNobodyCanTellIsUnavailable) {
   EXPECT_TRUE(node.notices().empty()) << "nobody is told of what is not known";
 }
 
+TEST(StorageFailures, AServerThatFallsSilentWhenAskedForAnOutcomeHoldsNobody) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  const auto place = make_place(database().url());
+  proxy.mode = Proxy::Mode::kCutAfterCommitAndHush;
+  auto answer = node.submit(JobMode::kWrite, append_to(place.talk(), place),
+                            {.name = "doubt", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+  const bool in_time = answer.wait_for(std::chrono::seconds{6}) == std::future_status::ready;
+  EXPECT_TRUE(in_time) << "a job's answer has to come";
+  EXPECT_GT(proxy.hushed, 0);
+  proxy.mode = Proxy::Mode::kRefuse;  // lets go of whoever still waits
+  const auto result = answer.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
+}
+
+TEST(StorageFailures, ALockedTableIsWaitedForUntilTheDeadlineAndNotLonger) {
+  const TestDatabase own;
+  Node node(options_for(own.url(), 1));
+  const auto place = make_place(own.url());
+  domain::CreateMessage command;
+  command.actor = user_actor();
+  command.channel_id = place.channel;
+  command.body = "hi";
+  ASSERT_TRUE(node.message(command).get());
+  std::optional<Transaction> migration(own.url());
+  migration->sql().exec("LOCK TABLE threads IN ACCESS EXCLUSIVE MODE");
+  auto late = node.message(command, {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{600}});
+  auto patient = node.message(command);
+  EXPECT_EQ(late.wait_for(std::chrono::seconds{3}), std::future_status::ready);
+  migration.reset();
+  const auto refused = late.get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(patient.get());
+}
+
 TEST(StorageFailures, ABatchInDoubtIsAnsweredByItsOutcome) {
   for (const auto mode : {Proxy::Mode::kCutAfterCommit, Proxy::Mode::kCutBeforeCommit}) {
     Proxy proxy(database().url());
@@ -201,6 +238,26 @@ TEST(StorageFailures, AServerThatFallsSilentHoldsAThreadNotLongerThanTheWatchdog
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
   proxy.mode = Proxy::Mode::kPass;
   EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
+}
+
+TEST(StorageFailures, WhatWaitsInTheQueueOfASilentServerIsRefusedInTime) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 1));
+  ASSERT_TRUE(node.read(nothing));
+  ASSERT_TRUE(eventually([&] { return node.database.health().ready; }));
+  proxy.mode = Proxy::Mode::kStall;
+  auto busy = node.submit(JobMode::kRead, nothing);
+  // Longer than the health check looks once: it hangs, too, when these run out of time.
+  std::vector<std::future<Result<void>>> queued;
+  for (int i = 0; i < 3; ++i) {
+    queued.push_back(node.submit(JobMode::kRead, nothing,
+                                 {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{1500}}));
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (auto& answer : queued) EXPECT_FALSE(answer.get());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{2500});
+  proxy.mode = Proxy::Mode::kPass;
+  EXPECT_TRUE(busy.get());
 }
 
 TEST(StorageFailures, WithoutADatabaseJobsAreRefusedAtOnceAndHealthSaysSoUntilItIsBack) {
@@ -264,10 +321,11 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
       {"a number that was never given", {"99999999", room, any_uuid()}, storage::CommitOutcome::kUnknown},
   };
   telemetry::Metrics metrics;
+  storage::Watchdog watchdog;
   for (const auto& c : cases) {
     storage::Link link(database().url(), database().url(), metrics);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
-    EXPECT_EQ(storage::resolve_commit(link, c.doubt, deadline), c.outcome) << c.name;
+    EXPECT_EQ(storage::resolve_commit(link, watchdog, c.doubt, deadline), c.outcome) << c.name;
   }
 }
 

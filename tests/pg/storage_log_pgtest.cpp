@@ -243,9 +243,12 @@ TEST(StorageLog, TheJournalMissesNothingWhileLongTransactionsAreOpen) {
     EXPECT_EQ(heard[places[w].posts()], 1) << w;
     EXPECT_EQ(heard[places[w].talk()], static_cast<std::int64_t>(w) + 1) << w;
   }
-  heard.clear();
-  sweep();
-  EXPECT_TRUE(heard.empty()) << "nothing open, nothing repeated";
+  // Transactions of other databases in the cluster hold the start point back as well.
+  EXPECT_TRUE(eventually([&] {
+    heard.clear();
+    sweep();
+    return heard.empty();
+  })) << "nothing open, nothing repeated";
 }
 
 TEST(StorageLog, HeadsOfSeveralRoomsLeaveUnknownOnesOut) {

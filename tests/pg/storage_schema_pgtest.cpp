@@ -220,6 +220,44 @@ TEST(Housekeeping, FinishesWhatAnInterruptedPassLeft) {
   EXPECT_FALSE(has_partition(own.url(), 8));
 }
 
+TEST(Housekeeping, ADayThatIsNeededAgainIsAttachedAgain) {
+  const TestDatabase own;
+  run_sql(own.url(), "ALTER TABLE events DETACH PARTITION " + ask(own.url(), "SELECT " + partition_of(0)));
+  storage::housekeep(options_for(own.url()));
+  const auto place = make_place(own.url());
+  Node node(options_for(own.url(), 1));
+  EXPECT_TRUE(node.write(append_to(place.talk(), place)));
+}
+
+TEST(Housekeeping, AMissingPartitionIsMadeWhenItIsNeededAndTheWriterAskedToComeBack) {
+  const TestDatabase own;
+  Node node(options_for(own.url(), 1));
+  const auto place = make_place(own.url());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place)));
+  // The room's ids ran ahead of the clock, beyond every day that is made ahead.
+  const auto ahead = core::Uuid::v7(core::SystemClock{}.now() + std::chrono::days{40}).text();
+  run_sql(own.url(), "UPDATE room_log SET last_id = '" + ahead + "' WHERE kind = 2");
+  const auto write = [&] { return node.write(append_to(place.talk(), place)); };
+  const auto refused = write();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(refused.error().retry_after_seconds.has_value());
+  EXPECT_TRUE(eventually([&] { return write().has_value(); }));
+  // The same for a batch: nobody kept house for weeks.
+  for (int day = -14; day <= 1; ++day) {
+    run_sql(own.url(), "DROP TABLE IF EXISTS " + ask(own.url(), "SELECT " + partition_of(day)));
+  }
+  const auto other = make_place(own.url());
+  domain::CreateMessage command;
+  command.actor = user_actor();
+  command.channel_id = other.channel;
+  command.body = "hi";
+  const auto late = node.message(command).get();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, core::ErrorCode::kUnavailable);
+  EXPECT_TRUE(eventually([&] { return node.message(command).get().has_value(); }));
+}
+
 TEST(Housekeeping, DeletesWhatHasEndedAndNothingElse) {
   const TestDatabase own;
   run_sql(own.url(), R"(
@@ -272,6 +310,14 @@ TEST(ConnectionInfo, SettingsHoldWhateverFormTheUrlHas) {
     EXPECT_EQ(show("work_mem"), c.work_mem) << c.name;
     EXPECT_EQ(show("application_name"), c.application) << c.name;
   }
+}
+
+TEST(ConnectionInfo, OnlyThePrimaryIsAskedUnlessTheUrlSaysOtherwise) {
+  const auto has = testing::HasSubstr("target_session_attrs=primary");
+  EXPECT_THAT(storage::make_conninfo("postgresql://a,b/x", {}), has);
+  EXPECT_THAT(storage::make_conninfo("host=a,b", {}), has);
+  EXPECT_THAT(storage::make_conninfo("host=a target_session_attrs=any", {}), testing::Not(has));
+  EXPECT_THAT(storage::make_conninfo("host=a", {.primary_only = false}), testing::Not(has));
 }
 
 TEST(ConnectionInfo, NoPasswordIsLeftInWhatIsLogged) {

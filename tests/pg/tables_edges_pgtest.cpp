@@ -102,6 +102,14 @@ struct Tables {
   storage::PgThreads threads{transaction.session()};
   storage::PgMessages messages{transaction.session()};
   storage::PgIdempotency idempotency{transaction.session()};
+
+  std::optional<domain::IdempotencyRecord> find(const domain::IdempotencyKey& key) {
+    return idempotency.find(std::span(&key, 1)).at(0);
+  }
+  bool store(const domain::IdempotencyKey& key, const domain::IdempotentAnswer& answer) {
+    const domain::KeyedAnswer kept{key, answer};
+    return idempotency.store(std::span(&kept, 1));
+  }
 };
 
 domain::IdempotencyKey any_key(domain::UserId caller, std::string key = "k\"1") {
@@ -113,9 +121,9 @@ TEST(Idempotency, GivesTheFirstAnswerToTheSameCallerPathAndKeyOnly) {
   auto channel = gated_channel("vip");
   channel.id = tables.channels.insert(channel);
   const auto key = any_key(any_user());
-  EXPECT_FALSE(tables.idempotency.find(key));
-  EXPECT_TRUE(tables.idempotency.store(key, channel));
-  const auto found = tables.idempotency.find(key);
+  EXPECT_FALSE(tables.find(key));
+  EXPECT_TRUE(tables.store(key, channel));
+  const auto found = tables.find(key);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->hash, key.hash);
   const auto& answer = std::get<domain::Channel>(found->answer);
@@ -125,18 +133,44 @@ TEST(Idempotency, GivesTheFirstAnswerToTheSameCallerPathAndKeyOnly) {
 
   auto other = key;
   other.caller = any_user();
-  EXPECT_FALSE(tables.idempotency.find(other));
+  EXPECT_FALSE(tables.find(other));
   other = key;
   other.path += "x";
-  EXPECT_FALSE(tables.idempotency.find(other));
+  EXPECT_FALSE(tables.find(other));
   other = key;
   other.key += "x";
-  EXPECT_FALSE(tables.idempotency.find(other));
+  EXPECT_FALSE(tables.find(other));
 
   other = key;
   other.hash = hash('i');
-  EXPECT_FALSE(tables.idempotency.store(other, open_channel())) << "the first stays";
-  EXPECT_EQ(tables.idempotency.find(other)->hash, key.hash);
+  EXPECT_FALSE(tables.store(other, open_channel())) << "the first stays";
+  EXPECT_EQ(tables.find(other)->hash, key.hash);
+}
+
+TEST(Idempotency, ManyKeysAreKeptAndFoundAtOnceEachInItsPlace) {
+  Tables tables;
+  std::vector<domain::KeyedAnswer> answers;
+  std::vector<domain::IdempotencyKey> keys;
+  for (const char* name : {"c", "a", "b"}) {
+    auto channel = open_channel();
+    channel.title = name;
+    channel.id = tables.channels.insert(channel);
+    keys.push_back(any_key(any_user(), name));
+    answers.push_back({keys.back(), channel});
+  }
+  EXPECT_TRUE(tables.idempotency.store(answers));
+  keys.insert(keys.begin() + 1, any_key(any_user()));
+  const auto found = tables.idempotency.find(keys);
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(std::get<domain::Channel>(found[0].value().answer).title, "c");
+  EXPECT_FALSE(found[1]);
+  EXPECT_EQ(std::get<domain::Channel>(found[2].value().answer).title, "a");
+  EXPECT_EQ(std::get<domain::Channel>(found[3].value().answer).title, "b");
+
+  answers[0].key = any_key(any_user());
+  EXPECT_FALSE(tables.idempotency.store(answers)) << "two of them are taken";
+  EXPECT_TRUE(tables.idempotency.find({}).empty());
+  EXPECT_TRUE(tables.idempotency.store({}));
 }
 
 TEST(Idempotency, AStoredAnswerHidesWhatWasDeletedSinceAndShowsWhatWasRestored) {
@@ -152,10 +186,10 @@ TEST(Idempotency, AStoredAnswerHidesWhatWasDeletedSinceAndShowsWhatWasRestored) 
   tables.messages.insert({&message, 1});
   const auto post_key = any_key(any_user());
   const auto message_key = any_key(any_user());
-  tables.idempotency.store(post_key, post);
-  tables.idempotency.store(message_key, message);
-  const auto stored_post = [&] { return std::get<domain::Post>(tables.idempotency.find(post_key)->answer); };
-  const auto stored_message = [&] { return std::get<domain::Message>(tables.idempotency.find(message_key)->answer); };
+  tables.store(post_key, post);
+  tables.store(message_key, message);
+  const auto stored_post = [&] { return std::get<domain::Post>(tables.find(post_key)->answer); };
+  const auto stored_message = [&] { return std::get<domain::Message>(tables.find(message_key)->answer); };
   EXPECT_EQ(stored_post().body_text, "post secret");
   EXPECT_EQ(stored_post().chart_payload_json, post.chart_payload_json);
   EXPECT_EQ(stored_post().attachments, post.attachments);
@@ -185,31 +219,31 @@ TEST(Idempotency, AKeyIsForgottenAfterADayAndCanBeUsedAnew) {
   auto second = open_channel();
   second.id = tables.channels.insert(second);
   const auto key = any_key(any_user());
-  tables.idempotency.store(key, first);
+  tables.store(key, first);
   const auto age = [&](const std::string& interval) {
     tables.transaction.sql().exec("UPDATE idempotency_keys SET created_at = clock_timestamp() - interval '" + interval +
                                   "'");
   };
   age("23 hours 59 minutes");
-  EXPECT_TRUE(tables.idempotency.find(key));
-  EXPECT_FALSE(tables.idempotency.store(key, second));
+  EXPECT_TRUE(tables.find(key));
+  EXPECT_FALSE(tables.store(key, second));
   age("24 hours 1 second");
-  EXPECT_FALSE(tables.idempotency.find(key));
-  EXPECT_TRUE(tables.idempotency.store(key, second));
-  EXPECT_EQ(std::get<domain::Channel>(tables.idempotency.find(key)->answer).id, second.id);
+  EXPECT_FALSE(tables.find(key));
+  EXPECT_TRUE(tables.store(key, second));
+  EXPECT_EQ(std::get<domain::Channel>(tables.find(key)->answer).id, second.id);
 }
 
 /// Runs `end` on the first holder while a second one waits for the key; what the second one's `store` said.
 template <class End>
 bool store_behind(const domain::IdempotencyKey& key, End end) {
   std::optional<Tables> first(std::in_place);
-  EXPECT_TRUE(first->idempotency.store(key, open_channel()));
+  EXPECT_TRUE(first->store(key, open_channel()));
   bool stored = false;
   {
     std::jthread second([&] {
       Tables tables;
-      stored = tables.idempotency.store(key, open_channel());
-      EXPECT_TRUE(tables.idempotency.find(key)) << "either way the key has an answer now";
+      stored = tables.store(key, open_channel());
+      EXPECT_TRUE(tables.find(key)) << "either way the key has an answer now";
     });
     wait_until_blocked();
     end(*first);
@@ -240,6 +274,9 @@ TEST(Audit, PagesFromTheNewestByEveryFilter) {
   audit.append({.at = {}, .admin_id = bob, .action = "channel.update", .entity_type = "channel", .entity_id = "1"});
   audit.append({.at = {}, .admin_id = ann, .action = "post.delete", .entity_type = "post", .entity_id = "1"});
   audit.append({.at = {}, .admin_id = ann, .action = "channel.update", .entity_type = "channel", .entity_id = "2"});
+  EXPECT_THAT(audit.page({}), IsEmpty()) << "written together, at commit";
+  audit.flush();
+  audit.flush();
   const auto all = audit.page({});
   ASSERT_EQ(all.size(), 4U);
   EXPECT_GT(all[0].id, all[1].id);

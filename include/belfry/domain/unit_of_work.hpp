@@ -250,7 +250,8 @@ struct AuditQuery {
 class AuditRepository {
  public:
   virtual ~AuditRepository() = default;
-  virtual void append(const AuditEntry& entry) = 0;                   ///< id and time are given by the database
+  /// Id and time are given by the database. Written at commit.
+  virtual void append(const AuditEntry& entry) = 0;
   virtual std::vector<AuditEntry> page(const AuditQuery& query) = 0;  ///< newest first, one more when there is more
 };
 
@@ -269,13 +270,18 @@ struct IdempotencyRecord {
   IdempotentAnswer answer;  ///< as first given; masked when the entity is deleted at this snapshot
 };
 
+struct KeyedAnswer {
+  IdempotencyKey key;
+  IdempotentAnswer answer;
+};
+
 class IdempotencyRepository {
  public:
   virtual ~IdempotencyRepository() = default;
-  /// Not older than 24 h.
-  virtual std::optional<IdempotencyRecord> find(const IdempotencyKey& key) = 0;
-  /// Waits for a transaction that holds the same key. False: that one committed first; find it again.
-  virtual bool store(const IdempotencyKey& key, const IdempotentAnswer& answer) = 0;
+  /// Not older than 24 h; parallel to the argument.
+  virtual std::vector<std::optional<IdempotencyRecord>> find(std::span<const IdempotencyKey> keys) = 0;
+  /// Keys that differ. Waits for a transaction that holds one of them. False: that one committed first; find it again.
+  virtual bool store(std::span<const KeyedAnswer> answers) = 0;
 };
 
 /// One transaction. Not thread-safe; lives on one database thread for the length of one job.

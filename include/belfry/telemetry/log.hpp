@@ -6,9 +6,9 @@
 #include <string_view>
 #include <variant>
 
-/// Structured logging to stderr, asynchronous. One line per event: a short snake_case name and fields. Never a body, a
-/// token, a ticket, a password or message text. error: someone must act; warn: degraded; info: lifecycle; debug: per
-/// message.
+/// Structured logging to stderr, asynchronous: one line per event, a short snake_case name and fields. Never a body, a
+/// token, a ticket, a password or message text. An error needs a person; a warning is worse than normal; info tells the
+/// life of the process and the end of each request; debug is for single messages.
 namespace belfry::telemetry {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };

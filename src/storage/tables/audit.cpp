@@ -6,12 +6,24 @@ namespace belfry::storage {
 
 using domain::AuditEntry;
 
-void PgAudit::append(const AuditEntry& entry) {
+void PgAudit::append(const AuditEntry& entry) { entries_.push_back(entry); }
+
+void PgAudit::flush() {
+  // The inner ORDER BY is below the drawing of ids.
   static constexpr Statement kAppend{"audit_append", R"(
     INSERT INTO audit_log (admin_id, action, entity_type, entity_id, details)
-    VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::jsonb))"};
-  session_.run(kAppend, to_sql(entry.admin_id), to_sql(entry.action), to_sql(entry.entity_type),
-               to_sql(entry.entity_id), to_sql(entry.details_json));
+    SELECT e.admin_id, e.action, e.entity_type, e.entity_id, e.details::jsonb
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+      AS e (admin_id, action, entity_type, entity_id, details, place)
+    ORDER BY e.place)"};
+  if (entries_.empty()) return;
+  session_.run(
+      kAppend, to_sql_array(entries_, [](const AuditEntry& entry) { return entry.admin_id; }),
+      to_sql_array(entries_, [](const AuditEntry& entry) -> const std::string& { return entry.action; }),
+      to_sql_array(entries_, [](const AuditEntry& entry) -> const std::string& { return entry.entity_type; }),
+      to_sql_array(entries_, [](const AuditEntry& entry) -> const std::string& { return entry.entity_id; }),
+      to_sql_array(entries_, [](const AuditEntry& entry) -> const std::string& { return entry.details_json; }));
+  entries_.clear();
 }
 
 std::vector<AuditEntry> PgAudit::page(const domain::AuditQuery& query) {

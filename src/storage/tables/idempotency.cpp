@@ -8,6 +8,7 @@ namespace belfry::storage {
 using domain::IdempotencyKey;
 using domain::IdempotencyRecord;
 using domain::IdempotentAnswer;
+using domain::KeyedAnswer;
 
 namespace {
 
@@ -28,38 +29,53 @@ std::int64_t entity_id(const IdempotentAnswer& answer) {
 
 }  // namespace
 
-std::optional<IdempotencyRecord> PgIdempotency::find(const IdempotencyKey& key) {
+std::vector<std::optional<IdempotencyRecord>> PgIdempotency::find(std::span<const IdempotencyKey> keys) {
   static constexpr Statement kFind{"idempotency_find", R"(
-    SELECT encode(k.hash, 'hex'), k.answer, epoch_ms(coalesce(p.deleted_at, m.deleted_at))
-    FROM idempotency_keys k
+    SELECT q.place, encode(k.hash, 'hex'), k.answer, epoch_ms(coalesce(p.deleted_at, m.deleted_at))
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS q (caller, path, key, place)
+    JOIN idempotency_keys k ON k.caller = q.caller AND k.path = q.path AND k.key = q.key
     LEFT JOIN posts p ON k.answer_kind = 1 AND p.id = k.entity_id
     LEFT JOIN messages m ON k.answer_kind = 2 AND m.id = k.entity_id
-    WHERE k.caller = $1::uuid AND k.path = $2::text AND k.key = $3::text
-      AND k.created_at > clock_timestamp() - interval '24 hours')"};
-  const auto result = session_.run(kFind, to_sql(key.caller), to_sql(key.path), to_sql(key.key));
-  if (result.empty()) return std::nullopt;
-  const auto line = result.front();
-  RowReader row(line);
-  IdempotencyRecord record;
-  record.hash = from_hex(row.next<std::string>());
-  record.answer = wire::decode_answer(row.next<std::string>());
-  if (const auto deleted_at = row.next<std::optional<domain::TimePoint>>()) mask(record.answer, *deleted_at);
-  return record;
+    WHERE k.created_at > clock_timestamp() - interval '24 hours')"};
+  std::vector<std::optional<IdempotencyRecord>> records(keys.size());
+  if (keys.empty()) return records;
+  const auto result =
+      session_.run(kFind, to_sql_array(keys, [](const IdempotencyKey& key) { return key.caller; }),
+                   to_sql_array(keys, [](const IdempotencyKey& key) -> const std::string& { return key.path; }),
+                   to_sql_array(keys, [](const IdempotencyKey& key) -> const std::string& { return key.key; }));
+  for (const auto& line : result) {
+    RowReader row(line);
+    auto& record = records.at(row.next<std::size_t>() - 1).emplace();
+    record.hash = from_hex(row.next<std::string>());
+    record.answer = wire::decode_answer(row.next<std::string>());
+    if (const auto deleted_at = row.next<std::optional<domain::TimePoint>>()) mask(record.answer, *deleted_at);
+  }
+  return records;
 }
 
-bool PgIdempotency::store(const IdempotencyKey& key, const IdempotentAnswer& answer) {
-  // A transaction that holds the key is waited for by the unique index. A row past its day is written over.
+bool PgIdempotency::store(std::span<const KeyedAnswer> answers) {
+  // A transaction that holds a key is waited for by the unique index, in the order of the keys so that two never wait
+  // for each other. A row past its day is written over.
   static constexpr Statement kStore{"idempotency_store", R"(
     INSERT INTO idempotency_keys AS k (caller, path, key, hash, answer_kind, entity_id, answer)
-    VALUES ($1::uuid, $2::text, $3::text, decode($4::text, 'hex'), $5::smallint, $6::bigint, $7::text)
+    SELECT a.caller, a.path, a.key, decode(a.hash, 'hex'), a.answer_kind, a.entity_id, a.answer
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::bigint[], $7::text[])
+      AS a (caller, path, key, hash, answer_kind, entity_id, answer)
+    ORDER BY a.caller, a.path, a.key
     ON CONFLICT (caller, path, key) DO UPDATE
     SET hash = excluded.hash, answer_kind = excluded.answer_kind, entity_id = excluded.entity_id,
         answer = excluded.answer, created_at = excluded.created_at
     WHERE k.created_at <= clock_timestamp() - interval '24 hours')"};
-  return session_
-             .run(kStore, to_sql(key.caller), to_sql(key.path), to_sql(key.key), to_hex(key.hash),
-                  to_sql(answer.index()), to_sql(entity_id(answer)), wire::encode_answer(answer))
-             .affected_rows() == 1;
+  if (answers.empty()) return true;
+  const auto result =
+      session_.run(kStore, to_sql_array(answers, [](const KeyedAnswer& kept) { return kept.key.caller; }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) -> const std::string& { return kept.key.path; }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) -> const std::string& { return kept.key.key; }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) { return to_hex(kept.key.hash); }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) { return kept.answer.index(); }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) { return entity_id(kept.answer); }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) { return wire::encode_answer(kept.answer); }));
+  return result.affected_rows() == answers.size();
 }
 
 }  // namespace belfry::storage

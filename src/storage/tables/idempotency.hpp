@@ -15,8 +15,8 @@ class PgIdempotency final : public domain::IdempotencyRepository {
  public:
   explicit PgIdempotency(Session& session) : session_(session) {}
 
-  std::optional<domain::IdempotencyRecord> find(const domain::IdempotencyKey& key) override;
-  bool store(const domain::IdempotencyKey& key, const domain::IdempotentAnswer& answer) override;
+  std::vector<std::optional<domain::IdempotencyRecord>> find(std::span<const domain::IdempotencyKey> keys) override;
+  bool store(std::span<const domain::KeyedAnswer> answers) override;
 
  private:
   Session& session_;

@@ -22,8 +22,8 @@ class FixedClock final : public core::Clock {
   TimePoint at{seconds(1'800'000'000)};
 };
 
-const core::UserId kAda{*core::Uuid::parse("019ce156-1647-75b9-a5ba-000000000001")};
-const core::UserId kBob{*core::Uuid::parse("019ce156-1647-75b9-a5ba-000000000002")};
+const core::UserId kAda{*core::Uuid::parse("0190c0de-1647-75b9-a5ba-000000000001")};
+const core::UserId kBob{*core::Uuid::parse("0190c0de-1647-75b9-a5ba-000000000002")};
 
 class GrantServiceTest : public testing::Test {
  protected:

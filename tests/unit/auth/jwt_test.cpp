@@ -20,7 +20,7 @@ using core::TimePoint;
 using std::chrono::seconds;
 
 const std::string kSecret = "0123456789abcdef0123456789abcdef";
-const std::string kSubject = "019ce156-1647-75b9-a5ba-07758a4f7675";
+const std::string kSubject = "0190c0de-1647-75b9-a5ba-07758a4f7675";
 
 class FixedClock final : public core::Clock {
  public:

@@ -104,8 +104,8 @@ class NoAuditRepository : public AuditRepository {
 
 class NoIdempotencyRepository : public IdempotencyRepository {
  public:
-  std::optional<IdempotencyRecord> find(const IdempotencyKey&) override { unused(); }
-  bool store(const IdempotencyKey&, const IdempotentAnswer&) override { unused(); }
+  std::vector<std::optional<IdempotencyRecord>> find(std::span<const IdempotencyKey>) override { unused(); }
+  bool store(std::span<const KeyedAnswer>) override { unused(); }
 };
 
 class NoLogRepository : public LogRepository {

@@ -159,7 +159,8 @@ TEST(CreateChannel, FindsTheAnswerOfARacingDuplicate) {
   ChannelId first;
   work.on_lock = [&](FakeWork& w) {
     first = w.add_channel(40).id;
-    w.store(*command.idempotency, w.channel_rows.at(first));
+    const KeyedAnswer kept{*command.idempotency, w.channel_rows.at(first)};
+    w.store(std::span(&kept, 1));
   };
   const auto channel = create_channel(work, admin(), command);
   ASSERT_TRUE(channel);

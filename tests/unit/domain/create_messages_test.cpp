@@ -282,6 +282,8 @@ TEST_F(CreateMessages, CountsAnIdempotencyKeyOfTheSameBatch) {
   const auto answers = run({with_key(command(user(1), 1), "k"), with_key(command(user(1), 1), "k"),
                             with_key(command(user(1), 1), "k", "other hash")});
   ASSERT_THAT(verdicts(answers), ElementsAre("ok", "ok", "CONFLICT/IDEMPOTENCY_KEY_REUSED"));
+  EXPECT_EQ(work.count("idempotency.find"), 1U);
+  EXPECT_EQ(work.count("idempotency.store"), 1U);
   EXPECT_EQ(answers[0]->message.id, answers[1]->message.id);
   EXPECT_EQ(work.appended.size(), 1U);
 }

@@ -440,11 +440,22 @@ class FakeWork final : public UnitOfWork,
   }
   void append(const AuditEntry& entry) override { audit_rows.push_back(entry); }
   std::vector<AuditEntry> page(const AuditQuery&) override { return audit_rows; }
-  std::optional<IdempotencyRecord> find(const IdempotencyKey& key) override {
-    return row("idempotency.find", idempotency_rows, std::tuple(key.caller, key.path, key.key));
+  std::vector<std::optional<IdempotencyRecord>> find(std::span<const IdempotencyKey> keys) override {
+    std::vector<std::optional<IdempotencyRecord>> found;
+    calls.emplace_back("idempotency.find");
+    for (const auto& key : keys) {
+      const auto record = idempotency_rows.find({key.caller, key.path, key.key});
+      found.push_back(record == idempotency_rows.end() ? std::nullopt : std::optional(record->second));
+    }
+    return found;
   }
-  bool store(const IdempotencyKey& key, const IdempotentAnswer& answer) override {
-    return idempotency_rows.try_emplace({key.caller, key.path, key.key}, IdempotencyRecord{key.hash, answer}).second;
+  bool store(std::span<const KeyedAnswer> answers) override {
+    calls.emplace_back("idempotency.store");
+    return std::ranges::all_of(answers, [this](const KeyedAnswer& kept) {
+      const auto& key = kept.key;
+      return idempotency_rows.try_emplace({key.caller, key.path, key.key}, IdempotencyRecord{key.hash, kept.answer})
+          .second;
+    });
   }
 
   // LogRepository

@@ -80,6 +80,22 @@ TEST_F(RefillTest, EvictedReaderIsNotRefilled) {
   EXPECT_EQ(slow->heard, (Heard{"left 7 ENTITLEMENT_REQUIRED"}));
 }
 
+TEST_F(RefillTest, EndsWhereTheRoomHasProcessedItsLog) {
+  slow->room_for = 0;
+  write(2);
+  world.revoke(user_id(1));
+  tell({world.append(kRoom)});  // written under a revocation that was not applied here: the room stands before it
+  const auto access = reads->only(ReadKind::kPage);
+  drain(*slow, 1000);
+  for (const auto& call : reads->pending(ReadKind::kPage)) {
+    if (call != access) reads->answer(call);
+  }
+  EXPECT_EQ(slow->heard, numbers(1, 2));
+  reads->settle();
+  EXPECT_EQ(slow->heard, (Heard{"7#1", "7#2", "left 7 ENTITLEMENT_REQUIRED"}));
+  EXPECT_EQ(fast->heard, numbers(1, 3));
+}
+
 TEST_F(RefillTest, ReaderWhoseMissedEventsAreNoLongerKeptIsTold) {
   slow->room_for = 1;
   write(5);

@@ -11,7 +11,7 @@ using namespace testing;
 TEST(EncodeChannel, ViewHasTheDocumentedFieldsAndNoKey) {
   EXPECT_EQ(encode_channel_view({channel(), true, false}),
             R"({"id":3,"kind":"BROADCAST","accessPolicy":"EXTERNAL_GATED","status":"ACTIVE","visibility":"PRIVATE",)"
-            R"("title":"VIP Signals","description":null,"createdAt":"2026-03-10T10:00:00.000Z",)"
+            R"("title":"Harbour log","description":null,"createdAt":"2026-03-10T10:00:00.000Z",)"
             R"("updatedAt":"2026-03-11T10:00:00.120Z","isJoined":true,"isLocked":false})");
 }
 
@@ -47,7 +47,7 @@ TEST(EncodeChannel, ListCursorOnlyWhileThereIsMoreAndLeadsToTheLastItem) {
 TEST(EncodePost, HasTheDocumentedFieldsWithTheChartAsJson) {
   EXPECT_EQ(encode_post(post(), "https://cdn.example/base/"),
             R"({"id":"101","channelId":3,"publishedAt":"2026-03-17T10:15:00.000Z",)"
-            R"("createdByAdminId":"019ce156-1647-75b9-a5ba-07758a4f7675","type":"CHART","bodyText":"Look\n\"here\"",)"
+            R"("createdByAdminId":"0190c0de-1647-75b9-a5ba-07758a4f7675","type":"CHART","bodyText":"Look\n\"here\"",)"
             R"("linkUrl":"https://example.org/a?b=c","chartPayloadJson":{"z":1.50,"a":[12345678901234567890123,null]},)"
             R"("isPinned":true,"pinnedAt":"2026-03-18T00:00:00.000Z","isDeleted":false,"deletedAt":null,)"
             R"("attachments":[{"id":7,"storageKey":"posts/101/über chart.png",)"
@@ -81,18 +81,18 @@ TEST(EncodePost, ListCursorsNameNewestAndOldestInEitherOrder) {
 TEST(EncodeDiscussion, MatchesTheDocumentedExample) {
   EXPECT_EQ(encode_success("Channel discussion fetched successfully", encode_discussion(discussion())),
             R"({"message":"Channel discussion fetched successfully","data":{"id":1,"channelId":3,)"
-            R"("title":"VIP Signals Discussion","isEnabled":true,"requiredFeatureKey":"chat.discussion",)"
+            R"("title":"Harbour talk","isEnabled":true,"requiredFeatureKey":"talk.read",)"
             R"("slowModeEnabled":false,"slowModeIntervalSeconds":null,)"
-            R"("createdByAdminId":"019ce156-1647-75b9-a5ba-07758a4f7675","createdAt":"2026-03-16T10:00:00.000Z",)"
+            R"("createdByAdminId":"0190c0de-1647-75b9-a5ba-07758a4f7675","createdAt":"2026-03-16T10:00:00.000Z",)"
             R"("updatedAt":"2026-03-16T10:00:00.000Z"}})");
 }
 
 TEST(EncodeMessage, FullHasTheDocumentedFieldsAndTheAuthor) {
   EXPECT_EQ(encode_message(message(), MessageView::kFull),
-            R"({"id":11,"discussionId":1,"author":{"id":"019ce156-1647-75b9-a5ba-07758a4f7675","username":"desk",)"
+            R"({"id":11,"discussionId":1,"author":{"id":"0190c0de-1647-75b9-a5ba-07758a4f7675","username":"desk",)"
             R"("picture":null},"authorType":"ADMIN","authorUserId":null,)"
-            R"("authorAdminId":"019ce156-1647-75b9-a5ba-07758a4f7675",)"
-            R"("body":"Wait for confirmation above resistance before entering.","isDeleted":false,"deletedAt":null,)"
+            R"("authorAdminId":"0190c0de-1647-75b9-a5ba-07758a4f7675",)"
+            R"("body":"The tide turns at noon.","isDeleted":false,"deletedAt":null,)"
             R"("deletedByAdminId":null,"editedAt":null,"editedByUserId":null,"editedByAdminId":null,)"
             R"("createdAt":"2026-03-16T10:05:00.000Z","updatedAt":"2026-03-16T10:05:00.000Z"})");
 }
@@ -100,8 +100,8 @@ TEST(EncodeMessage, FullHasTheDocumentedFieldsAndTheAuthor) {
 TEST(EncodeMessage, CompactHasExactlyTheDocumentedFields) {
   EXPECT_EQ(encode_message_list({{message()}, false}, 20, MessageView::kCompact),
             R"({"items":[{"id":11,"authorType":"ADMIN","authorUserId":null,)"
-            R"("authorAdminId":"019ce156-1647-75b9-a5ba-07758a4f7675",)"
-            R"("body":"Wait for confirmation above resistance before entering.","isDeleted":false,)"
+            R"("authorAdminId":"0190c0de-1647-75b9-a5ba-07758a4f7675",)"
+            R"("body":"The tide turns at noon.","isDeleted":false,)"
             R"("createdAt":"2026-03-16T10:05:00.000Z"}],"cursor":{},"limit":20,"has_more":false,"count":1})");
 }
 
@@ -125,8 +125,8 @@ TEST(EncodeMessage, OnlyTheAdminViewShowsDeletedContentAndTheUserWhoDeletedIt) {
     EXPECT_EQ(text.find(kUserText), std::string::npos);
   }
   const auto text = encode_message(deleted, MessageView::kAdmin);
-  EXPECT_NE(text.find(R"("body":"Wait for)"), std::string::npos);
-  EXPECT_NE(text.find(R"("deletedByAdminId":null,"deletedByUserId":"019ce156-0000-7000-8000-000000000001")"),
+  EXPECT_NE(text.find(R"("body":"The tide)"), std::string::npos);
+  EXPECT_NE(text.find(R"("deletedByAdminId":null,"deletedByUserId":"0190c0de-0000-7000-8000-000000000001")"),
             std::string::npos);
 }
 

@@ -140,7 +140,7 @@ TEST(Envelope, HasTheFourFieldsAndThePostAsRestGivesItWithItsActor) {
   EXPECT_TRUE(text.starts_with(R"({"eventId":")" + made.id.value.text() +
                                R"(","eventType":"communication.channel_post.created",)"
                                R"("occurredAt":"2026-03-17T10:15:00.000Z","data":{"actor":{"type":"ADMIN",)"
-                               R"("id":"019ce156-1647-75b9-a5ba-07758a4f7675"},"id":"101","channelId":3,)"))
+                               R"("id":"0190c0de-1647-75b9-a5ba-07758a4f7675"},"id":"101","channelId":3,)"))
       << text;
   EXPECT_TRUE(text.ends_with("}}"));
 }

@@ -15,7 +15,7 @@ using namespace testing;
 using core::ErrorCode;
 using domain::RoomKind;
 
-constexpr std::string_view kEvent = "019ce156-1647-75b9-a5ba-07758a4f7675";
+constexpr std::string_view kEvent = "0190c0de-1647-75b9-a5ba-07758a4f7675";
 
 TEST(ClientFrame, IdIsGivenBackAsItCame) {
   const std::pair<std::string, std::string> cases[] = {
@@ -96,7 +96,7 @@ TEST(RoomCommand, EachEventBecomesItsCommand) {
   EXPECT_EQ(bare.limit, 100);
   const auto full = std::get<SyncCommand>(decode("communication:sync_discussion",
                                                  R"({"channelId":3,"limit":500,)"
-                                                 R"("sinceEventId":"019CE156-1647-75b9-a5ba-07758a4f7675"})"))
+                                                 R"("sinceEventId":"0190C0DE-1647-75b9-a5ba-07758a4f7675"})"))
                         .sync;
   EXPECT_EQ(full.target, discussion);
   EXPECT_EQ(full.since->value, uuid(kEvent));
@@ -154,10 +154,10 @@ TEST(RoomReply, NamesRoomsAsDocumented) {
             R"({"room":"communication:channel:3:posts","channelId":3,"lastEventId":null})");
   EXPECT_EQ(encode_join_reply(domain::discussion_room({9}), {3}, core::EventId{uuid(kEvent)}),
             R"({"room":"communication:discussion:9:messages","channelId":3,"discussionId":9,)"
-            R"("lastEventId":"019ce156-1647-75b9-a5ba-07758a4f7675"})");
+            R"("lastEventId":"0190c0de-1647-75b9-a5ba-07758a4f7675"})");
   EXPECT_EQ(encode_leave_reply(domain::discussion_room({9})), R"({"room":"communication:discussion:9:messages"})");
   EXPECT_EQ(encode_authenticated({uuid(kEvent)}, time("2026-03-17T10:15:00Z")),
-            R"({"userId":"019ce156-1647-75b9-a5ba-07758a4f7675","expiresAt":"2026-03-17T10:15:00.000Z"})");
+            R"({"userId":"0190c0de-1647-75b9-a5ba-07758a4f7675","expiresAt":"2026-03-17T10:15:00.000Z"})");
 }
 
 domain::SharedEvent numbered(std::int64_t seconds, std::size_t body_size) {
@@ -188,7 +188,7 @@ TEST(SyncReply, WithoutEventsStaysWhereTheClientIs) {
   const core::EventId since{uuid(kEvent)};
   EXPECT_EQ(encode_sync_reply(synced({}), since, ""),
             R"({"room":"communication:discussion:9:messages","events":[],)"
-            R"("lastEventId":"019ce156-1647-75b9-a5ba-07758a4f7675","hasMore":false,"gap":false})");
+            R"("lastEventId":"0190c0de-1647-75b9-a5ba-07758a4f7675","hasMore":false,"gap":false})");
   EXPECT_NE(encode_sync_reply(synced({}), std::nullopt, "").find(R"("lastEventId":null)"), std::string::npos);
 }
 
@@ -200,7 +200,7 @@ TEST(SyncReply, AGapGivesThePresentHeadAndNoEvents) {
   EXPECT_EQ(
       encode_sync_reply(room, core::EventId{}, ""),
       R"({"room":"communication:discussion:9:messages","events":[],)"
-      R"("lastEventId":"019ce156-1647-75b9-a5ba-07758a4f7675","hasMore":false,"gap":true,"gapReason":"EXPIRED"})");
+      R"("lastEventId":"0190c0de-1647-75b9-a5ba-07758a4f7675","hasMore":false,"gap":true,"gapReason":"EXPIRED"})");
   room.page.gap = domain::Gap::kUnknownEvent;
   room.page.head.last_visible_id.reset();
   EXPECT_TRUE(encode_sync_reply(room, core::EventId{}, "")

@@ -8,20 +8,20 @@ namespace belfry::wire::testing {
 inline core::Uuid uuid(std::string_view text) { return core::Uuid::parse(text).value(); }
 inline core::TimePoint time(std::string_view text) { return core::parse_iso8601(text).value(); }
 
-inline constexpr std::string_view kAdminText = "019ce156-1647-75b9-a5ba-07758a4f7675";
-inline constexpr std::string_view kUserText = "019ce156-0000-7000-8000-000000000001";
+inline constexpr std::string_view kAdminText = "0190c0de-1647-75b9-a5ba-07758a4f7675";
+inline constexpr std::string_view kUserText = "0190c0de-0000-7000-8000-000000000001";
 inline domain::ActorRef admin_ref() { return {domain::ActorType::kAdmin, {uuid(kAdminText)}}; }
 inline domain::ActorRef user_ref() { return {domain::ActorType::kUser, {uuid(kUserText)}}; }
 
 inline domain::Channel channel() {
   domain::Channel made;
   made.id = {3};
-  made.public_id = uuid("019ce156-0000-7000-8000-0000000000aa");
+  made.public_id = uuid("0190c0de-0000-7000-8000-0000000000aa");
   made.kind = domain::ChannelKind::kBroadcast;
   made.access_policy = domain::AccessPolicy::kExternalGated;
   made.status = domain::ChannelStatus::kActive;
   made.visibility = domain::Visibility::kPrivate;
-  made.title = "VIP Signals";
+  made.title = "Harbour log";
   made.entitlement_key = "vip";
   made.created_by = {uuid(kAdminText)};
   made.created_at = time("2026-03-10T10:00:00Z");
@@ -61,10 +61,10 @@ inline domain::Post post(std::int64_t id = 101) {
 inline domain::Discussion discussion() {
   domain::Discussion made;
   made.id = {1};
-  made.public_id = uuid("019ce156-0000-7000-8000-0000000000bb");
+  made.public_id = uuid("0190c0de-0000-7000-8000-0000000000bb");
   made.channel_id = {3};
-  made.title = "VIP Signals Discussion";
-  made.required_feature_key = "chat.discussion";
+  made.title = "Harbour talk";
+  made.required_feature_key = "talk.read";
   made.created_by = {uuid(kAdminText)};
   made.created_at = made.updated_at = time("2026-03-16T10:00:00Z");
   return made;
@@ -73,11 +73,11 @@ inline domain::Discussion discussion() {
 inline domain::Message message(std::int64_t id = 11) {
   domain::Message made;
   made.id = {id};
-  made.public_id = uuid("019ce156-0000-7000-8000-0000000000cc");
+  made.public_id = uuid("0190c0de-0000-7000-8000-0000000000cc");
   made.thread_id = {1};
   made.channel_id = {3};
   made.author = {admin_ref(), "desk", std::nullopt};
-  made.body = "Wait for confirmation above resistance before entering.";
+  made.body = "The tide turns at noon.";
   made.created_at = made.updated_at = time("2026-03-16T10:05:00Z");
   return made;
 }
