@@ -153,15 +153,28 @@ runtime::Task<bool> HttpSession::read_more() {
   co_return true;
 }
 
+/// Nothing when the answer was dropped, or did not come in time.
+template <class T>
+runtime::Task<std::optional<T>> HttpSession::wait_for(std::shared_ptr<OneShot<T>> answer) {
+  waiting_for_ = answer;
+  const auto deadline = edge_->wheel.after(edge_->limits.answer_timeout, [weak = std::weak_ptr(answer)] {
+    if (const auto late = weak.lock()) late->give_up();
+  });
+  auto value = co_await answer->wait();
+  if (!value) telemetry::error("request_unanswered");
+  co_return value;
+}
+
 runtime::Task<bool> HttpSession::answer(ParsedRequest parsed) {
   auto context = context_of(parsed, parsed.keep_alive);
   const auto answered = std::make_shared<OneShot<http::Response>>(edge_->loop.context().get_executor());
-  waiting_for_ = answered;
+  const auto id = http::request_id(parsed.request);
   edge_->service.handle(std::move(parsed.request), answered->callback());
-  auto response = co_await answered->wait();
+  auto response = co_await wait_for(answered);
   if (!response) {
-    telemetry::warn("request_unanswered");
-    response = http::problem(core::Error::internal(), http::request_id({}));
+    response = http::problem(core::Error::internal(), id);
+    response->headers.emplace_back("X-Request-Id", id);
+    edge_->metrics.http_responses[5].add();
     context.keep_alive = false;
   }
   if (edge_->draining) context.keep_alive = false;
@@ -210,9 +223,8 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   if (const auto value = request.header("origin")) handshake.origin = *value;
   using Authorized = core::Result<std::optional<auth::Identity>>;
   const auto answered = std::make_shared<OneShot<Authorized>>(edge_->loop.context().get_executor());
-  waiting_for_ = answered;
   dialect.authorize(handshake, answered->callback());
-  auto authorized = co_await answered->wait();
+  auto authorized = co_await wait_for(answered);
   if (authorized && *authorized && edge_->draining)
     authorized = core::fail(core::Error::unavailable("The server restarts."));
   if (!authorized) authorized = core::fail(core::Error::internal());

@@ -47,6 +47,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void send(http::Response response, const ResponseContext& context);
   runtime::Task<bool> drained();
   runtime::Task<void> close();
+  template <class T>
+  runtime::Task<std::optional<T>> wait_for(std::shared_ptr<OneShot<T>> answer);
   void set_deadline(std::chrono::milliseconds after);
   void clear_deadline();
 

@@ -32,6 +32,8 @@ class OneShot : public PendingAnswer, public std::enable_shared_from_this<OneSho
     return [guard = Guard(this->shared_from_this())](T value) mutable { guard.answer(std::move(value)); };
   }
   bool answered() const { return answered_; }
+  /// Waits no longer: answers with nothing. What is called later is ignored.
+  void give_up() { settle(std::nullopt); }
   runtime::Task<std::optional<T>> wait() {
     const auto self = this->shared_from_this();
     if (!answered_) {

@@ -119,7 +119,12 @@ runtime::Task<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::sh
     Transport::Socket socket(acceptor->get_executor());
     const auto [error] = co_await acceptor->async_accept(socket, kAwait);
     if (!error) {
-      self->admit(std::move(socket));
+      // One connection that cannot be had is no reason to be deaf to all others.
+      try {
+        self->admit(std::move(socket));
+      } catch (const std::exception& failure) {
+        telemetry::error("accept_failed", {{"what", failure.what()}});
+      }
     } else if (out_of_resources(error)) {
       telemetry::warn("accept_paused", {{"why", error.message()}, {"connections", self->connections_.size()}});
       co_await self->pause();

@@ -1,5 +1,6 @@
 #include "turn_flusher.hpp"
 
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -7,6 +8,13 @@
 #include "transport.hpp"
 
 namespace belfry::net {
+namespace {
+
+/// A frame for ten thousand sockets leaves in several turns, so that reading goes on in between.
+constexpr auto kMaxFlush = std::chrono::milliseconds(2);
+constexpr std::size_t kFlushesPerLook = 32;
+
+}  // namespace
 
 void TurnFlusher::start() {
   loop_.at_turn_end([weak = weak_from_this()] {
@@ -15,19 +23,25 @@ void TurnFlusher::start() {
 }
 
 void TurnFlusher::flush() {
-  if (dirty_.empty() || stopped_) return;
+  if (stopped_ || (flushing_.empty() && dirty_.empty())) return;
   // What a transport's owner queues while it is flushed waits for the next turn: no owner can hold the others up.
-  flushing_.swap(dirty_);
-  for (const auto& transport : flushing_) {
+  if (flushing_.empty()) flushing_.swap(dirty_);
+  const auto end = std::chrono::steady_clock::now() + kMaxFlush;
+  while (next_ < flushing_.size()) {
+    const auto transport = std::move(flushing_[next_++]);
     try {
       transport->flush();
     } catch (const std::exception& error) {
       telemetry::error("flush_failed", {{"what", error.what()}});
       transport->cut();
     }
+    if (next_ % kFlushesPerLook == 0 && std::chrono::steady_clock::now() >= end) break;
   }
-  flushing_.clear();
-  if (!dirty_.empty()) loop_.post([] {});
+  if (next_ == flushing_.size()) {
+    flushing_.clear();
+    next_ = 0;
+  }
+  if (!flushing_.empty() || !dirty_.empty()) loop_.post([] {});
 }
 
 }  // namespace belfry::net

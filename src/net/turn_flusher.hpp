@@ -27,6 +27,7 @@ class TurnFlusher : public std::enable_shared_from_this<TurnFlusher> {
   bool stopped_ = false;
   std::vector<std::shared_ptr<Transport>> dirty_;
   std::vector<std::shared_ptr<Transport>> flushing_;
+  std::size_t next_ = 0;  ///< of `flushing_`; those before it are flushed
   std::vector<char> scratch_;
 };
 

@@ -30,9 +30,9 @@ constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
 constexpr std::string_view kPing("\x89\x00", 2);
 /// Control frames that Beast may have in the queue before it waits for the peer to take them.
 constexpr std::size_t kMaxControlBytes = 16 * 1024;
-/// The queue may pass `max_queued_bytes`, since a session reacts to that with a last few frames, but not by more than
-/// this.
-constexpr std::size_t kHardFactor = 4;
+/// The queue may pass `max_queued_bytes` by one answer and a few last words. A session that still sends behind so many
+/// times the limit has lost count.
+constexpr std::size_t kHardFactor = 16;
 constexpr std::size_t kKeptReadBuffer = 4096;
 constexpr auto kNever = TimePoint::max();
 
@@ -54,7 +54,7 @@ class WsSessionImpl final : public WsSession,
   void abandon() override;
 
   void send(const realtime::SharedFrame& frame) override;
-  bool writable() const override { return transport_->queued() < edge_->limits.max_queued_bytes; }
+  bool writable() const override;
   void close(CloseCode code, std::string_view reason) override;
 
   void on_read() override { last_byte_ = edge_->wheel.now(); }
@@ -67,6 +67,8 @@ class WsSessionImpl final : public WsSession,
   runtime::Task<bool> accept(const Upgrade& upgrade);
   runtime::Task<void> read_messages();
   runtime::Task<void> deliver(std::string_view text);
+  runtime::Task<void> until_writable();
+  void on_unanswered();
   template <class Call>
   void guarded(Call&& call);
   void on_close_frame();
@@ -83,6 +85,8 @@ class WsSessionImpl final : public WsSession,
   beast::flat_buffer buffer_;
   std::shared_ptr<SessionSlot> slot_;
   std::weak_ptr<PendingAnswer> owed_;
+  std::shared_ptr<OneShot<std::monostate>> room_wanted_;  ///< what `until_writable` waits for
+  std::move_only_function<void(std::monostate)> room_made_;
   runtime::Wheel::Timer timer_;
   TimePoint armed_for_ = kNever;
   TimePoint last_byte_;
@@ -92,9 +96,9 @@ class WsSessionImpl final : public WsSession,
   std::uint64_t sent_ = 0;
   bool counted_ = false;
   bool reading_ = false;
-  bool over_limit_ = false;
-  bool closing_ = false;       ///< the session's frames are no longer taken
-  bool close_queued_ = false;  ///< the close frame is in the queue
+  mutable bool told_full_ = false;  ///< somebody heard "not writable" and waits to hear the opposite
+  bool closing_ = false;            ///< the session's frames are no longer taken
+  bool close_queued_ = false;       ///< the close frame is in the queue
   bool drained_after_close_ = false;
   bool gone_ = false;
 };
@@ -172,6 +176,7 @@ runtime::Task<void> WsSessionImpl::read_messages() {
     const auto data = buffer_.data();
     if (!closing_ && !gone_ && slot_->session) {
       co_await deliver({static_cast<const char*>(data.data()), data.size()});
+      co_await until_writable();
     }
     buffer_.consume(buffer_.size());
     if (buffer_.capacity() > kKeptReadBuffer) buffer_.shrink_to_fit();
@@ -185,18 +190,49 @@ runtime::Task<void> WsSessionImpl::deliver(std::string_view text) {
   owed_ = done;
   guarded(
       [&] { slot_->session->on_text(text, [slot = slot_, callback = done->callback()]() mutable { callback({}); }); });
-  if (!done->answered()) co_await done->wait();
+  if (done->answered()) co_return;
+  const auto deadline =
+      edge_->wheel.after(edge_->limits.answer_timeout, [self = weak_from_this(), waits = std::weak_ptr(done)] {
+        const auto session = self.lock();
+        const auto late = waits.lock();
+        if (!session || !late) return;
+        session->on_unanswered();
+        late->give_up();
+      });
+  co_await done->wait();
 }
 
+void WsSessionImpl::on_unanswered() {
+  if (closing_ || gone_) return;
+  telemetry::error("ws_command_unanswered");
+  close(CloseCode::kInternal, "");
+}
+
+// A client that asks for more than it reads waits: else the answers to its commands would pile up here.
+runtime::Task<void> WsSessionImpl::until_writable() {
+  if (writable() || closing_ || gone_) co_return;
+  room_wanted_ = std::make_shared<OneShot<std::monostate>>(edge_->loop.context().get_executor());
+  owed_ = room_wanted_;
+  room_made_ = room_wanted_->callback();
+  co_await room_wanted_->wait();
+  room_wanted_ = nullptr;
+}
+
+bool WsSessionImpl::writable() const {
+  if (transport_->queued() < edge_->limits.max_queued_bytes) return true;
+  told_full_ = true;
+  return false;
+}
+
+// One answer may be larger than the whole limit: what counts is how much it finds waiting.
 void WsSessionImpl::send(const realtime::SharedFrame& frame) {
   if (closing_ || gone_) return;
-  transport_->queue(frame, frame->wire());
   const auto limit = edge_->limits.max_queued_bytes;
+  const auto waiting = transport_->queued();
+  transport_->queue(frame, frame->wire());
   if (transport_->queued() < limit) return;
   transport_->send_now();
-  if (transport_->queued() < limit) return;
-  over_limit_ = true;
-  if (transport_->queued() > kHardFactor * limit) give_up_reader();
+  if (waiting > kHardFactor * limit) give_up_reader();
 }
 
 void WsSessionImpl::close(CloseCode code, std::string_view reason) {
@@ -238,13 +274,15 @@ void WsSessionImpl::on_flushed() {
     cut_at_ = std::min(cut_at_, now + edge_->limits.close_timeout);
   }
   arm();
-  if (!over_limit_ || transport_->queued() > edge_->limits.max_queued_bytes / 2) return;
-  over_limit_ = false;
+  if (!told_full_ || transport_->queued() > edge_->limits.max_queued_bytes / 2) return;
+  told_full_ = false;
+  if (auto made = std::exchange(room_made_, nullptr)) made({});
   if (!closing_ && !gone_ && slot_->session) guarded([&] { slot_->session->on_writable(); });
 }
 
 void WsSessionImpl::carrier_gone() {
   if (std::exchange(gone_, true)) return;
+  if (auto made = std::exchange(room_made_, nullptr)) made({});
   if (slot_->session) guarded([&] { slot_->session->on_closed(); });
 }
 
@@ -256,9 +294,12 @@ void WsSessionImpl::drain(std::chrono::milliseconds reconnect_in) {
 
 void WsSessionImpl::abandon() {
   const auto self = shared_from_this();
+  const auto owed = owed_.lock();
   carrier_gone();
   leave();
-  if (const auto owed = owed_.lock()) owed->abandon();
+  // This object may live as long as the loop, its session may not: what that uses goes earlier.
+  slot_ = std::make_shared<SessionSlot>();
+  if (owed) owed->abandon();
 }
 
 void WsSessionImpl::arm() {

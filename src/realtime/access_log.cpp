@@ -59,7 +59,7 @@ void HubCore::decide_everybody(std::int64_t access_seq) {
 void HubCore::apply_access(const domain::Event& event) {
   const auto* access = std::get_if<domain::AccessPayload>(&event.payload);
   if (access == nullptr) return;
-  if (options_.on_access_changed) options_.on_access_changed(access->subject);
+  if (options_.on_access_changed) safely([&] { options_.on_access_changed(access->subject); });
   const auto user = users_.find(access->subject);
   if (user == users_.end()) return;
   for (const Member* member : user->second) {

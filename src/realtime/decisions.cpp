@@ -13,6 +13,8 @@ constexpr milliseconds kFirstRetry{250};
 constexpr milliseconds kLongestRetry{5000};
 /// A decision that ran out is not asked for again sooner: our clock may be ahead of the database's.
 constexpr milliseconds kExpiryPause{250};
+/// A join whose decision still waits its turn then is answered as unavailable.
+constexpr milliseconds kJoinPatience{10'000};
 constexpr milliseconds kLongestTimer{std::chrono::hours{1}};
 /// After so many failed jobs without a success the rest of the halves is not tried.
 constexpr std::size_t kGiveUp = 12;
@@ -60,6 +62,7 @@ void HubCore::ask(const SubscriptionPtr& sub) {
   sub->timer.cancel();
   const bool joining = sub->state == State::kJoining;
   const bool known = introduced_.contains(sub->member->user);
+  if (joining) set_timer(sub, patience_left(*sub));
   lanes_[joining ? (known ? 1 : 0) : 2].queue.push_back(sub);
   pump_decisions();
 }
@@ -219,7 +222,11 @@ void HubCore::ask_again(const SubscriptionPtr& sub) {
 void HubCore::retry_later(const SubscriptionPtr& sub) {
   const auto delay = std::min(kLongestRetry, kFirstRetry * (1 << std::min<int>(sub->attempts, 5)));
   if (sub->attempts < 5) ++sub->attempts;
-  set_timer(sub, jittered(delay));
+  set_timer(sub, sub->state == State::kJoining ? std::min(jittered(delay), patience_left(*sub)) : jittered(delay));
+}
+
+milliseconds HubCore::patience_left(const Subscription& sub) const {
+  return std::clamp<milliseconds>(sub.begun_at + kJoinPatience - clock_.now(), milliseconds{1}, kJoinPatience);
 }
 
 /// Waits for the end of validity, or for the next check.
@@ -241,6 +248,10 @@ void HubCore::set_timer(const SubscriptionPtr& sub, milliseconds delay) {
 }
 
 void HubCore::due(const SubscriptionPtr& sub) {
+  if (sub->state == State::kJoining && clock_.now() >= sub->begun_at + kJoinPatience) {
+    return evict(sub, core::Reason::kServiceUnavailable,
+                 core::Error::unavailable("The room cannot be joined at the moment."));
+  }
   if (sub->state == State::kSuspended) return ask(sub);
   if (!sub->valid_until) return ask(sub);
   if (clock_.now() >= *sub->valid_until) return suspend_expired(sub);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "belfry/telemetry/log.hpp"
 #include "hub_core.hpp"
 
 namespace belfry::realtime {
@@ -92,6 +93,7 @@ void HubCore::fan_out(Room& room, const domain::Event& event, const Position& be
   const auto now = clock_.now();
   const auto occurred_at = event.occurred_at();
   std::uint64_t delivered = 0;
+  std::vector<SubscriptionPtr> broken;
   frames_.clear();
   ++room.iterating;
   // By index and with holes: the list may grow or lose members while a subscriber is called.
@@ -105,15 +107,38 @@ void HubCore::fan_out(Room& room, const domain::Event& event, const Position& be
       fall_behind(*sub, before);
       metrics_.suspensions.add();
     } else if (may_see(*sub, event)) {
-      sub->subscriber->deliver(frame_for(frames_, sub->subscriber->encoder(), event));
-      ++delivered;
+      if (give(*sub->subscriber, frames_, event)) {
+        ++delivered;
+      } else if (room.members[i]) {
+        broken.push_back(room.members[i]);
+      }
     }
   }
   --room.iterating;
   frames_.clear();
   compact(room);
   metrics_.deliveries.add(delivered);
+  for (const auto& sub : broken) give_up(sub);
 }
+
+/// False: this subscriber has not got the event and never will.
+bool HubCore::give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event) {
+  bool given = false;
+  const bool whole = safely([&] {
+    if (const auto& frame = frame_for(frames, subscriber.encoder(), event)) {
+      subscriber.deliver(frame);
+      given = true;
+    }
+  });
+  return whole && given;
+}
+
+/// An event that cannot be given is a gap, and a gap is said.
+void HubCore::give_up(const SubscriptionPtr& sub) {
+  evict(sub, core::Reason::kServiceUnavailable, core::Error::unavailable("The room's events cannot be delivered."));
+}
+
+void HubCore::report(std::string_view what) { telemetry::error("hub_callback_failed", {{"what", what}}); }
 
 /// The room already stands after the event that this subscription does not get.
 void HubCore::fall_behind(Subscription& sub, const Position& before) {
@@ -148,7 +173,9 @@ const SharedFrame& HubCore::frame_for(FrameCache& cache, const Encoder& encoder,
     if (known == &encoder) return frame;
   }
   metrics_.events_encoded.add();
-  return cache.emplace_back(&encoder, encoder.encode(event)).second;
+  SharedFrame frame;
+  safely([&] { frame = encoder.encode(event); });
+  return cache.emplace_back(&encoder, std::move(frame)).second;
 }
 
 /// Two audiences are two rooms; this is the second lock.

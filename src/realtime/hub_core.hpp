@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <random>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -65,7 +67,10 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void deliver(const RoomPtr& room, const domain::SharedEvent& event);
   void fan_out(Room& room, const domain::Event& event, const Position& before);
   static void fall_behind(Subscription& sub, const Position& before);
+  bool give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event);
+  void give_up(const SubscriptionPtr& sub);
   void apply_control(const RoomPtr& room, const domain::Event& event);
+  /// Null when the encoder cannot tell this event.
   const SharedFrame& frame_for(FrameCache& cache, const Encoder& encoder, const domain::Event& event);
   static bool may_see(const Subscription& sub, const domain::Event& event);
   static bool expired(const Subscription& sub, core::TimePoint now, core::TimePoint occurred_at);
@@ -122,6 +127,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void retry_later(const SubscriptionPtr& sub);
   void arm(const SubscriptionPtr& sub);
   void set_timer(const SubscriptionPtr& sub, std::chrono::milliseconds delay);
+  std::chrono::milliseconds patience_left(const Subscription& sub) const;
   void due(const SubscriptionPtr& sub);
   std::chrono::milliseconds jittered(std::chrono::milliseconds delay);
 
@@ -140,6 +146,19 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
               const std::vector<domain::RoomHead>& heads);
   void arm_sweep();
   RoomPtr followed(const domain::RoomKey& key) const;
+
+  /// Calls what is not ours: its failure is its own, and everybody behind it is still served.
+  template <class Call>
+  static bool safely(Call&& call) {
+    try {
+      call();
+      return true;
+    } catch (const std::exception& failure) {
+      report(failure.what());
+      return false;
+    }
+  }
+  static void report(std::string_view what);
 
   template <class F>
   auto guarded(F body) {

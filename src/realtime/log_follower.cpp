@@ -9,8 +9,16 @@ namespace belfry::realtime {
 namespace {
 
 constexpr std::int32_t kReadRecords = 500;
+constexpr std::int32_t kLeastRecords = 20;
+/// Deliveries that one page may cause: they happen in one piece, and nothing leaves or arrives meanwhile.
+constexpr std::size_t kDeliveriesPerPage = 50'000;
 constexpr std::size_t kMaxReads = 16;
 constexpr std::chrono::milliseconds kRetry{250};
+
+std::int32_t records_per_read(std::size_t members) {
+  const auto fitting = kDeliveriesPerPage / std::max<std::size_t>(members, 1);
+  return std::clamp(static_cast<std::int32_t>(fitting), kLeastRecords, kReadRecords);
+}
 
 core::Error lost() { return core::Error::unavailable("The room's log cannot be followed; join again."); }
 
@@ -46,7 +54,7 @@ void HubCore::pump_reads() {
 void HubCore::read(const RoomPtr& room) {
   metrics_.log_reads.add();
   domain::LogPageQuery query{.room = room->key, .since = room->position.id, .up_to = std::nullopt};
-  query.limit = kReadRecords;
+  query.limit = records_per_read(room->count);
   query.control_records = true;
   reads_->page(query,
                guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,

@@ -80,6 +80,7 @@ void HubCore::attach(const MemberPtr& member, const domain::RoomKey& key, JoinDo
   sub->member = member.get();
   sub->room = room.get();
   sub->subscriber = member->subscriber;
+  sub->begun_at = clock_.now();
   sub->joins.push_back(std::move(done));
   // Records that were applied before this moment found no subscription to suspend: the decision must contain them
   // itself.
@@ -227,7 +228,7 @@ Joined HubCore::joined(const Subscription& sub) const {
 void HubCore::answer_joins(const SubscriptionPtr& sub, const core::Result<Joined>& answer) {
   for (auto& done : std::exchange(sub->joins, {})) {
     if (sub->gone()) return;  // an earlier answer made its subscriber go away
-    done(answer);
+    safely([&] { done(answer); });
   }
 }
 
@@ -247,11 +248,11 @@ void HubCore::evict(SubscriptionPtr sub, core::Reason reason, const core::Error&
   };
   if (was_in && here()) {
     metrics_.evictions.add();
-    subscriber.room_left(key, reason);
+    safely([&] { subscriber.room_left(key, reason); });
   }
   for (auto& done : waiting) {
     if (!here()) return;
-    done(core::fail(error));
+    safely([&] { done(core::fail(error)); });
   }
   if (!here()) return;
   --member->resolving;

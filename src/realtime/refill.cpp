@@ -104,9 +104,8 @@ void HubCore::feed(const SubscriptionPtr& sub, const domain::LogPage& page, std:
       if (expired(*sub, now, event.occurred_at())) return suspend_expired(sub);
       if (!sub->subscriber->writable()) return;
       if (may_see(*sub, event)) {
-        const auto frame = frame_for(frames[i], sub->subscriber->encoder(), event);
         sub->since.step(event);
-        sub->subscriber->deliver(frame);
+        if (!give(*sub->subscriber, frames[i], event)) return give_up(sub);
         metrics_.deliveries.add();
         continue;
       }

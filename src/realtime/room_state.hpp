@@ -69,8 +69,9 @@ struct Subscription {
   std::int64_t decided_access_seq = 0;
   core::TimePoint confirmed_at{};  ///< last allowed
   core::TimePoint suspended_at{};
+  core::TimePoint begun_at{};   ///< of the join
   std::vector<JoinDone> joins;  ///< commands that wait for the decision
-  runtime::Wheel::Timer timer;  ///< end of validity, next check or next try, whichever its state waits for
+  runtime::Wheel::Timer timer;  ///< end of validity, patience, next check or next try, whichever its state waits for
 
   bool gone() const { return state == State::kGone; }
 };

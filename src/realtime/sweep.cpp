@@ -49,7 +49,7 @@ void HubCore::sweep_now() {
   const bool verifies = !verified.empty();
   reads_->scan(std::move(query), guarded([this, verifies, verified = std::move(verified)](core::Result<Scan> scan) {
                  if (!scan && verifies) verify_ = true;
-                 on_swept(verified, std::move(scan));
+                 if (!safely([&] { on_swept(verified, std::move(scan)); })) arm_sweep();
                }));
 }
 

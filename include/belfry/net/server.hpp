@@ -27,6 +27,7 @@ struct Limits {
   std::chrono::seconds header_timeout{10};    ///< from the first byte of a request to its last header
   std::chrono::seconds body_timeout{20};
   std::chrono::seconds idle_timeout{75};  ///< keep-alive connection without a request
+  std::chrono::seconds answer_timeout{30};  ///< for a request's handler, an upgrade's decision, a WebSocket command
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds ping_interval{25};
   std::chrono::seconds silence_timeout{60};  ///< WebSocket without any byte from the peer

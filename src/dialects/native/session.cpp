@@ -52,7 +52,7 @@ void Conversation::run(const wire::ClientFrame& frame) {
     sink_.send(pong(frame.id));
     return end_command();
   }
-  if (identity_ && began_ >= identity_->expires_at) {
+  if (token_ended()) {
     shut(CloseCode::kUnauthorized, "token expired");
     return end_command();
   }
@@ -127,6 +127,10 @@ void Conversation::run(const wire::Authenticate& command) {
 }
 
 void Conversation::renew(auth::Identity identity) {
+  if (token_ended()) {
+    shut(CloseCode::kUnauthorized, "token expired");
+    return end_command();
+  }
   if (identity.expires_at <= services_.clock.now()) {
     return refuse(Error::unauthorized(Reason::kTokenExpired, "The token has expired."));
   }
@@ -145,6 +149,10 @@ void Conversation::renew(auth::Identity identity) {
 }
 
 void Conversation::succeed(std::string_view data) {
+  if (token_ended()) {
+    shut(CloseCode::kUnauthorized, "token expired");
+    return end_command();
+  }
   sink_.send(success_reply(id_, event_, data));
   log_command(true);
   end_command();
@@ -190,7 +198,7 @@ const domain::Actor& Conversation::actor() const {
 }
 
 void Conversation::deliver(const realtime::SharedFrame& frame) {
-  if (!over_) sink_.send(frame);
+  if (!over_ && !token_ended()) sink_.send(frame);
 }
 
 void Conversation::room_left(const domain::RoomKey& room, Reason reason) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -75,10 +76,20 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   void set_timer(core::TimePoint at);
   void shut(CloseCode code, std::string_view reason);
 
+  bool token_ended();
+  void broke(std::string_view what);
+
+  /// For answers that come later. What fails here ends this conversation, and nobody else's.
   template <class F>
   auto guarded(F body) {
     return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-      if (const auto self = weak.lock(); self && !self->over_) body(std::forward<decltype(args)>(args)...);
+      const auto self = weak.lock();
+      if (!self || self->over_) return;
+      try {
+        body(std::forward<decltype(args)>(args)...);
+      } catch (const std::exception& failure) {
+        self->broke(failure.what());
+      }
     };
   }
 
@@ -87,6 +98,7 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   bool over_ = false;  ///< closed, or about to be: nothing more is said or done
   std::optional<auth::Identity> identity_;
   bool notice_given_ = false;
+  bool token_ended_ = false;
   runtime::Wheel::Timer timer_;  ///< login, notice or end of the token, whichever is next
   CommandBudget budget_;
   int bad_frames_ = 0;

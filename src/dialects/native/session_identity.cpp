@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "belfry/telemetry/log.hpp"
 #include "dialects/native/replies.hpp"
 #include "dialects/native/session.hpp"
 
@@ -31,12 +32,19 @@ void Conversation::install(auth::Identity identity) {
   notice_given_ = false;
 }
 
+/// True from the token's last instant on, for good: what was withheld then is missing, whatever the clock says later.
+/// The timer, up to a tick late, closes.
+bool Conversation::token_ended() {
+  token_ended_ = token_ended_ || (identity_ && services_.clock.now() >= identity_->expires_at);
+  return token_ended_;
+}
+
 /// Says that the token's end is near, closes at its end, and waits for whichever comes next.
 void Conversation::watch_token() {
   if (over_ || !identity_) return;
   const auto now = services_.clock.now();
   const auto expires_at = identity_->expires_at;
-  if (now >= expires_at) return shut(CloseCode::kUnauthorized, "token expired");
+  if (token_ended()) return shut(CloseCode::kUnauthorized, "token expired");
   const auto notice_at = expires_at - services_.options.expiry_notice;
   if (!notice_given_ && now >= notice_at) {
     notice_given_ = true;
@@ -48,6 +56,12 @@ void Conversation::watch_token() {
 void Conversation::set_timer(core::TimePoint at) {
   const auto left = std::clamp<milliseconds>(at - services_.clock.now(), milliseconds{1}, kLongestTimer);
   timer_ = services_.wheel.after(left, guarded([this] { watch_token(); }));
+}
+
+void Conversation::broke(std::string_view what) {
+  telemetry::error("session_failed", {{"what", what}});
+  shut(CloseCode::kInternal, "");
+  end_command();
 }
 
 /// From here on the client hears nothing but the close frame; its rooms forget it at once.

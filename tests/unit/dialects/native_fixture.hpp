@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -256,6 +257,7 @@ class FakeAuthenticator final : public auth::Authenticator {
 class FakeSink final : public FrameSink {
  public:
   void send(const realtime::SharedFrame& frame) override {
+    if (throws) throw std::runtime_error("the carrier is broken");
     if (!closed) sent.emplace_back(frame->text());
   }
   bool writable() const override { return takes; }
@@ -268,6 +270,7 @@ class FakeSink final : public FrameSink {
   std::vector<std::string> sent;
   std::optional<CloseCode> closed;
   bool takes = true;
+  bool throws = false;
 };
 
 class NativeTest : public ::testing::Test {

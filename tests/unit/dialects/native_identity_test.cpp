@@ -103,6 +103,45 @@ TEST_F(NativeIdentityTest, CommandAtTheVeryEndIsNotRunEvenBeforeTheTimer) {
   EXPECT_EQ(socket->dones, 1);
 }
 
+TEST_F(NativeIdentityTest, NothingIsDeliveredFromTheTokensLastInstantOn) {
+  authenticator.know("short", 1, seconds{120});
+  const auto socket = open("short");
+  say(*socket, kJoin7);
+  clock.pass(seconds{120} - milliseconds{1});
+  tell(post_event(7));
+  EXPECT_EQ(socket->sink.take().size(), 1U);
+  clock.pass(milliseconds{1});  // the wheel has not turned
+  tell(post_event(7));
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  // What was withheld is missing: no renewal that was under way brings the connection back.
+  EXPECT_THAT(authenticate(*socket, "one"), IsEmpty());
+  EXPECT_EQ(socket->sink.closed, CloseCode::kUnauthorized);
+}
+
+TEST_F(NativeIdentityTest, AnswerThatComesAfterTheTokensEndIsNotGiven) {
+  authenticator.know("short", 1, seconds{120});
+  const auto socket = open("short");
+  socket->session->on_text(R"({"event":"communication:sync_channel_posts","data":{"channelId":7}})",
+                           [&socket] { ++socket->dones; });
+  clock.pass(seconds{120});
+  database.settle();
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  EXPECT_EQ(socket->sink.closed, CloseCode::kUnauthorized);
+  EXPECT_EQ(socket->dones, 1);
+}
+
+TEST_F(NativeIdentityTest, RenewalVerifiedAfterTheOldTokensEndComesTooLate) {
+  authenticator.know("short", 1, seconds{120});
+  const auto socket = open("short");
+  authenticator.later = true;
+  EXPECT_THAT(authenticate(*socket, "one"), IsEmpty());
+  clock.pass(seconds{120});  // the wheel has not turned
+  authenticator.owed();
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  EXPECT_EQ(socket->sink.closed, CloseCode::kUnauthorized);
+  EXPECT_EQ(socket->dones, 1);
+}
+
 TEST_F(NativeIdentityTest, RenewalThatTakesTheAdminsRoleDecidesItsRoomsAgain) {
   authenticator.know("admin", 1, seconds{3600}, true);
   const auto socket = open("admin");

@@ -192,6 +192,19 @@ TEST_F(NativeSessionTest, ClosedWhileACommandRunsOwesNothing) {
   }
 }
 
+TEST_F(NativeSessionTest, AnswerThatThrowsEndsItsOwnConnectionAndOwesNothing) {
+  const auto other = open("two");
+  const auto socket = open("one");
+  socket->session->on_text(R"({"event":"communication:join_channel_posts","data":{"channelId":7}})",
+                           [&socket] { ++socket->dones; });
+  socket->sink.throws = true;
+  database.settle();
+  EXPECT_EQ(socket->sink.closed, CloseCode::kInternal);
+  EXPECT_EQ(socket->dones, 1);
+  EXPECT_EQ(hub.counts().subscriptions, 0U);
+  EXPECT_EQ(say(*other, R"({"event":"ping"})").size(), 1U);
+}
+
 TEST_F(NativeSessionTest, ClosedSocketsLeaveNoRoomsAndNoTimers) {
   const auto timers = wheel.size();
   std::vector<std::unique_ptr<Socket>> sockets;

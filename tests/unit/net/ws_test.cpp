@@ -161,6 +161,65 @@ TEST_F(WebSocketTest, ASessionThatOwesADoneHearsOfTheEndAtOnceAndLivesUntilItCam
   expect_baseline();
 }
 
+TEST_F(WebSocketTest, ACommandThatIsNeverDoneClosesTheConnection) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] { state->hold_done = true; });
+  client.send("one");
+  EXPECT_EQ(client.read(), "one");
+  ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; }));
+  for (int i = 0; i < 29; ++i) jump(seconds(1));
+  on_loop([&] { EXPECT_EQ(server->connections(), 1u); });
+  jump(seconds(2));
+  EXPECT_EQ(client.close_code(), 1011);
+  ASSERT_TRUE(eventually([&] { return server->connections() == 0; }));
+  on_loop([&] {
+    EXPECT_EQ(state->closed, 1);
+    auto owed = std::exchange(state->owed, {});
+    owed.at(0)();  // too late; nobody may be hurt
+  });
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AnAnswerLongerThanTheWholeQueueReachesASlowReader) {
+  start();
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  const std::string huge(5'000'000, '.');
+  on_loop([&] { state->sink->send(realtime::make_frame(huge)); });
+  on_loop([&] {
+    EXPECT_GT(metrics.ws_queued_bytes.value(), 5 << 18) << "the kernel took too much for this test";
+    state->sink->send(realtime::make_frame("last"));
+  });
+  EXPECT_EQ(client.read(), huge);
+  EXPECT_EQ(client.read(), "last");
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, CommandsWaitWhileTheirReaderDoesNot) {
+  start();
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  const std::string answer(3'000'000, '.');
+  on_loop([&] {
+    state->on_text = [&](SessionState& of, std::string_view) { of.sink->send(realtime::make_frame(answer)); };
+  });
+  for (int i = 0; i < 20; ++i) client.send("more");
+  std::size_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    on_loop([&] { most = std::max(most, static_cast<std::size_t>(metrics.ws_queued_bytes.value())); });
+    ASSERT_EQ(client.read(), answer);
+  }
+  EXPECT_LT(most, answer.size() + limits.max_queued_bytes);
+  client.close();
+  expect_baseline();
+}
+
 TEST_F(WebSocketTest, ASlowReaderBecomesUnwritableAndWritableAgainAndLosesNothing) {
   start();
   int sent = 0;
@@ -434,6 +493,18 @@ TEST_F(WebSocketTest, ResetsOfManyClientsAtAnyPointLeaveNothingBehind) {
   }
   ASSERT_TRUE(eventually([&] { return server->connections() == 0; }));
   expect_baseline();
+}
+
+TEST_F(WebSocketTest, ASessionGoesWithItsServerThoughItsCoroutineStaysInTheLoop) {
+  start();
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] {
+    server.reset();
+    EXPECT_EQ(state->closed, 1);
+    EXPECT_EQ(state->destroyed, 1);
+  });
 }
 
 TEST_F(WebSocketTest, TheServerMayGoWhileSessionsAreOpenAndOwing) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -273,9 +274,11 @@ class NumberEncoder final : public Encoder {
  public:
   SharedFrame encode(const domain::Event& event) const override {
     ++encoded;
+    if (fails_at == event.seq) throw std::runtime_error("this event cannot be told");
     return make_frame(std::to_string(event.room.key) + "#" + std::to_string(event.seq));
   }
   mutable int encoded = 0;
+  std::int64_t fails_at = 0;
 };
 
 class Reader final : public Subscriber {
@@ -288,6 +291,7 @@ class Reader final : public Subscriber {
   const Encoder& encoder() const override { return encoder_; }
   bool writable() const override { return room_for > 0; }
   void deliver(const SharedFrame& frame) override {
+    if (throws) throw std::runtime_error("this reader is broken");
     --room_for;
     heard.emplace_back(frame->text());
   }
@@ -297,6 +301,7 @@ class Reader final : public Subscriber {
   void become_admin() { actor_.type = domain::ActorType::kAdmin; }
   void become(domain::ActorType type) { actor_.type = type; }
 
+  bool throws = false;
   int room_for = 1'000'000;  ///< frames it takes before it is no longer writable
   std::vector<std::string> heard;
 

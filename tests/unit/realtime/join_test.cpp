@@ -156,6 +156,37 @@ TEST_F(JoinTest, DecisionThatCannotBeHadIsAnsweredAsUnavailable) {
   EXPECT_EQ(hub->counts().subscribers, 0U);
 }
 
+TEST_F(JoinTest, DecisionThatDoesNotComeInTimeIsAnsweredAsUnavailable) {
+  const auto one = reader(1);
+  join(*one);
+  reads->answer(reads->only(ReadKind::kResolve));
+  pass(milliseconds{9'900});
+  EXPECT_TRUE(one->heard.empty());
+  pass(milliseconds{200});
+  EXPECT_EQ(one->heard, (Heard{"refused "}));
+  EXPECT_EQ(hub->counts().subscriptions, 0U);
+  reads->settle();  // the late decision
+  EXPECT_EQ(one->heard.size(), 1U);
+  join_and_settle(*one);
+  EXPECT_EQ(one->heard.back(), "joined");
+}
+
+TEST_F(JoinTest, DecisionThatNeverSufficesIsAnsweredAsUnavailable) {
+  const auto one = reader(1);
+  join(*one);
+  for (int tenths = 0; tenths < 110 && one->heard.empty(); ++tenths) {
+    while (!reads->pending(ReadKind::kResolve).empty()) reads->answer(reads->only(ReadKind::kResolve));
+    // Each answer's snapshot is older than the next change.
+    for (const auto& call : reads->pending(ReadKind::kDecide)) {
+      reads->look(call);
+      tell({world.access(user_id(1))});
+      reads->answer(call);
+    }
+    pass(milliseconds{100});
+  }
+  EXPECT_EQ(one->heard, (Heard{"refused "}));
+}
+
 TEST_F(JoinTest, FirstJoinOfAUserNamesTheCallerAndLaterOnesDoNot) {
   EXPECT_TRUE(join_until_decision(*alice)->introduces);
   reads->settle();
