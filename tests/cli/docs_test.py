@@ -45,7 +45,7 @@ class WrittenPages(unittest.TestCase):
             rows = [line for line in self.section(page("protocol.md"), title).splitlines() if line.startswith("| `")]
             for method, path in re.findall(rf"`({METHODS}) (/[^`?]*)[^`]*`", "\n".join(row.split(" | ")[0] for row in rows)):
                 told.add(f"{method} {prefix}{path}")
-        self.assertEqual(told, served)
+        self.assertEqual(told, served, "the tables of docs/protocol.md and the routes differ")
 
     def test_operations_page_has_every_event_of_the_log(self):
         events = set()
@@ -55,7 +55,7 @@ class WrittenPages(unittest.TestCase):
             events |= set(re.findall(r'telemetry::log\(\w+,\s*"(\w+)"', text))
         self.assertGreater(len(events), 30)
         told = set(re.findall(r"`(\w+)`", self.section(page("operations.md"), "Logs")))
-        self.assertEqual(events - told, set())
+        self.assertEqual(events - told, set(), "tell in docs/operations.md, Logs, what it means and what to do")
 
     def test_pages_link_to_what_is_there(self):
         for folder, name in (("docs", None), (".", "README.md")):
