@@ -56,9 +56,8 @@ void HubCore::read(const RoomPtr& room) {
   domain::LogPageQuery query{.room = room->key, .since = room->position.id, .up_to = std::nullopt};
   query.limit = records_per_read(room->count);
   query.control_records = true;
-  reads_->page(query,
-               guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,
-                        hinted = room->hinted](core::Result<domain::LogPage> page) {
+  reads_->page(query, guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,
+                               hinted = room->hinted](core::Result<domain::LogPage> page) {
                  if (counted) --reads_in_flight_;
                  if (const RoomPtr still = weak.lock(); still && !still->dropped) {
                    on_page(still, asked, hinted, std::move(page));

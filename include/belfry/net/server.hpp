@@ -26,7 +26,7 @@ struct Limits {
   std::size_t max_queued_bytes = 256 * 1024;  ///< per WebSocket, before it counts as slow
   std::chrono::seconds header_timeout{10};    ///< from the first byte of a request to its last header
   std::chrono::seconds body_timeout{20};
-  std::chrono::seconds idle_timeout{75};  ///< keep-alive connection without a request
+  std::chrono::seconds idle_timeout{75};    ///< keep-alive connection without a request
   std::chrono::seconds answer_timeout{30};  ///< for a request's handler, an upgrade's decision, a WebSocket command
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds ping_interval{25};
