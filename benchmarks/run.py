@@ -217,7 +217,7 @@ def report(fan_outs, results):
     print()
     if rows := next((results[name] for name in fan_outs if name in results), None):
         print(f"join: {best(rows, 'join_us'):.0f} us of server CPU for connect, authenticate and join; {best(rows, 'joins_per_s', max):,.0f} joins/s one after "
-              f"another; {best(rows, 'rss_kb'):.1f} KB RSS per joined connection")
+              f"another; {best(rows, 'rss_kb', max):.1f} KB RSS per joined connection")
     if rows := results.get("create"):
         print(f"create message, one room, 64 writers: {best(rows, 'per_s', max):,.0f}/s, {best(rows, 'us'):.0f} us of server CPU, p99 {best(rows, 'p99_ms'):.1f} ms")
     if rows := results.get("list"):

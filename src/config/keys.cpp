@@ -108,10 +108,11 @@ constexpr std::array kKeys{
     Key{.name = "db_connections",
         .type = "integer",
         .default_value = "8",
-        .allowed = "1 to 256",
-        .description = "Connections for requests. The process opens a few more: for message batches, for the bus, for "
+        .allowed = "2 to 256",
+        .description = "Connections for requests, about five in eight for reads. The process opens a few more: for "
+                       "message batches, for the bus, for "
                        "housekeeping.",
-        .apply = integer<&Settings::db_connections, 1, 256>},
+        .apply = integer<&Settings::db_connections, 2, 256>},
     Key{.name = "bus",
         .type = "choice",
         .default_value = "postgres",

@@ -1,4 +1,7 @@
 #include "belfry/storage/postgres.hpp"
+
+#include <algorithm>
+
 #include "belfry/telemetry/log.hpp"
 #include "storage/batcher.hpp"
 #include "storage/engine.hpp"
@@ -24,14 +27,18 @@ class PostgresDatabase::Impl {
     monitor_.start();
     housekeeper_.start();
     threads_.emplace_back([this] { run_thread<Batcher>("messages"); });
-    for (int i = 0; i < engine_->options.connections; ++i) {
-      threads_.emplace_back([this] { run_thread<JobThread>("jobs"); });
-    }
+    // Hot writes go through the batcher: of the rest, most are reads.
+    const int writers = std::max(1, engine_->options.connections * 3 / 8);
+    const int readers = std::max(1, engine_->options.connections - writers);
+    for (int i = 0; i < readers; ++i) threads_.emplace_back([this] { run_thread<JobThread>("reads", engine_->reads); });
+    for (int i = 0; i < writers; ++i)
+      threads_.emplace_back([this] { run_thread<JobThread>("writes", engine_->writes); });
   }
 
   void stop() {
     if (engine_->stopping.exchange(true)) return;
-    refuse_queued(engine_->jobs);
+    refuse_queued(engine_->reads);
+    refuse_queued(engine_->writes);
     refuse_queued(engine_->messages);
     for (auto& thread : threads_) thread.join();
     threads_.clear();
@@ -45,7 +52,7 @@ class PostgresDatabase::Impl {
   void submit(domain::JobMode mode, const domain::JobOptions& options, Body body, Done done) {
     auto job = std::make_shared<Job>(mode, options, std::move(body));
     job->answer = engine_->answer_once<Done, core::Result<void>>(*job, std::move(done));
-    accept(engine_->jobs, std::move(job));
+    accept(engine_->jobs(mode), std::move(job));
   }
 
   void create_message(domain::CreateMessage command, const domain::JobOptions& options, MessageDone done) {
@@ -72,10 +79,10 @@ class PostgresDatabase::Impl {
     }
   }
 
-  template <class Runner>
-  void run_thread(const char* name) {
+  template <class Runner, class... Queue>
+  void run_thread(const char* name, Queue&... queue) {
     try {
-      Runner(*engine_).run();
+      Runner(*engine_, queue...).run();
     } catch (const std::exception& e) {
       // Every job's failure is caught at the job; what comes here is a fault of ours, and a thread less.
       telemetry::error("database_thread_ended", {{"thread", name}, {"error", e.what()}});

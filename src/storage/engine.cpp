@@ -16,7 +16,8 @@ Engine::Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, P
       metrics(counts),
       hooks(std::move(hook)),
       provider(grants),
-      jobs(options.max_queued_jobs),
+      reads(options.max_queued_jobs),
+      writes(options.max_queued_jobs),
       messages(options.max_queued_jobs) {}
 
 std::string Engine::conninfo(std::string_view application, bool primary_only) const {
@@ -77,14 +78,15 @@ void Engine::ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::Gr
 void Engine::refuse_late() {
   const auto now = std::chrono::steady_clock::now();
   std::vector<std::shared_ptr<Pending>> late;
-  for (auto& job : jobs.take_late(now)) {
-    metrics.jobs_queued.sub();
-    late.push_back(std::move(job));
-  }
-  for (auto& job : messages.take_late(now)) {
-    metrics.jobs_queued.sub();
-    late.push_back(std::move(job));
-  }
+  const auto collect = [&](auto& queue) {
+    for (auto& job : queue.take_late(now)) {
+      metrics.jobs_queued.sub();
+      late.push_back(std::move(job));
+    }
+  };
+  collect(reads);
+  collect(writes);
+  collect(messages);
   {
     const std::lock_guard lock(asking_mutex);
     std::erase_if(asking, [&](const auto& pending) {

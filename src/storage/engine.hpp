@@ -44,6 +44,7 @@ struct Engine : std::enable_shared_from_this<Engine> {
   const domain::GrantProvider::Answers* external(const domain::GrantProvider::Answers& answers) const {
     return provider == nullptr ? nullptr : &answers;
   }
+  JobQueue<Job>& jobs(domain::JobMode mode) { return mode == domain::JobMode::kRead ? reads : writes; }
   std::string conninfo(std::string_view application, bool primary_only = true) const;
 
   DatabaseOptions options;
@@ -53,7 +54,10 @@ struct Engine : std::enable_shared_from_this<Engine> {
   domain::GrantProvider* provider;
   Sightings sightings;
   Watchdog watchdog;
-  JobQueue<Job> jobs;
+  /// Reads and writes wait and run apart: writes that are held up by one room's lock must not hold up pages, joins and
+  /// sweeps.
+  JobQueue<Job> reads;
+  JobQueue<Job> writes;
   JobQueue<MessageJob> messages;
   std::atomic<bool> stopping{false};
   std::atomic<SchemaState> schema{SchemaState::kUnknown};

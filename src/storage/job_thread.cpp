@@ -19,8 +19,8 @@ constexpr std::chrono::milliseconds kLeastDoubt{1000};
 
 }  // namespace
 
-JobThread::JobThread(Engine& engine)
-    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry"), engine.metrics) {}
+JobThread::JobThread(Engine& engine, JobQueue<Job>& queue)
+    : engine_(engine), queue_(queue), link_(engine.options.url, engine.conninfo("belfry"), engine.metrics) {}
 
 void JobThread::run() {
   try {
@@ -29,7 +29,7 @@ void JobThread::run() {
     engine_.lost();
   }
   while (true) {
-    const auto taken = engine_.jobs.take(1);
+    const auto taken = queue_.take(1);
     if (taken.empty()) return;
     engine_.metrics.jobs_queued.sub();
     finish(taken.front());
@@ -58,9 +58,9 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
     return settle(doubt, *job);
   } catch (domain::GrantsUnknown& unknown) {
     parked = true;
-    engine_.ask_grants(job, std::move(unknown.questions), [&engine = engine_, job] {
+    engine_.ask_grants(job, std::move(unknown.questions), [&engine = engine_, &queue = queue_, job] {
       engine.metrics.jobs_queued.add();
-      if (engine.jobs.push_again(job)) return;
+      if (queue.push_again(job)) return;
       engine.metrics.jobs_queued.sub();
       job->fail(unavailable_error());
     });

@@ -9,10 +9,10 @@
 
 namespace belfry::storage {
 
-/// Runs jobs one after the other on one connection, until the queue is closed.
+/// Runs jobs of one queue one after the other on one connection, until the queue is closed.
 class JobThread {
  public:
-  explicit JobThread(Engine& engine);
+  JobThread(Engine& engine, JobQueue<Job>& queue);
   void run();
 
  private:
@@ -28,6 +28,7 @@ class JobThread {
   void pause();
 
   Engine& engine_;
+  JobQueue<Job>& queue_;
   Link link_;
   std::shared_ptr<const domain::CommitNotice> notice_;  ///< of the try that runs
   int tries_ = 0;

@@ -109,7 +109,7 @@ TEST(StorageEngine, IdsRiseWhenTheClockWentBack) {
 }
 
 TEST(StorageEngine, EventsCarryTheAccessLogsHeadReadUnderTheLock) {
-  Node node(options_for(database().url()));
+  Node node(options_for(database().url(), 8));  // three writers at once
   const auto place = make_place(database().url());
   std::promise<void> locked;
   std::promise<void> go;
@@ -319,7 +319,7 @@ TEST(StorageEngine, StopAnswersWhatWaitsAndLetsWhatRunsEnd) {
     return {};
   });
   running.get_future().wait();
-  auto waits = node->submit(JobMode::kRead, [](UnitOfWork&) -> Result<void> { return {}; });
+  auto waits = node->submit(JobMode::kWrite, [](UnitOfWork&) -> Result<void> { return {}; });
   std::thread stopper([&] { node->database.stop(); });
   const auto refused = waits.get();
   go.set_value();

@@ -81,8 +81,24 @@ TEST(StorageFailures, AStatementThatRunsTooLongIsUnavailable) {
   EXPECT_TRUE(node.read(nothing));
 }
 
+TEST(StorageFailures, ReadsGoOnWhileEveryWriterIsHeldUp) {
+  Node node(options_for(database().url(), 4));
+  std::promise<void> go;
+  auto gate = go.get_future().share();
+  std::vector<std::future<Result<void>>> writes;
+  for (int i = 0; i < 8; ++i) {
+    writes.push_back(node.submit(JobMode::kWrite, [gate](UnitOfWork&) -> Result<void> {
+      gate.wait();
+      return {};
+    }));
+  }
+  EXPECT_TRUE(node.read(nothing));
+  go.set_value();
+  for (auto& write : writes) EXPECT_TRUE(write.get());
+}
+
 TEST(StorageFailures, ATransactionLeftIdleIsEndedByTheServer) {
-  auto options = options_for(database().url(), 2);
+  auto options = options_for(database().url(), 6);
   options.idle_in_transaction_timeout = std::chrono::milliseconds{100};
   Node node(options);
   const auto place = make_place(database().url());

@@ -18,7 +18,7 @@ using Poster = std::function<void(std::move_only_function<void()>)>;
 
 struct DatabaseOptions {
   std::string url;      ///< libpq URI or key=value string
-  int connections = 8;  ///< worker connections; one more batches messages
+  int connections = 8;  ///< worker connections, at least 2: reads and writes do not share; one more batches messages
   std::size_t max_queued_jobs = 4096;
   std::size_t max_batch = 500;
   std::chrono::milliseconds lock_timeout{250};

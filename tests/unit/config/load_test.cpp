@@ -77,8 +77,8 @@ struct PrecedenceCase {
 
 TEST(LoadTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
   for (const auto& c : std::vector<PrecedenceCase>{
-           {"all", true, true, true, true, 1, "flag --db-connections"},
-           {"flag over file", true, false, true, false, 1, "flag --db-connections"},
+           {"all", true, true, true, true, 5, "flag --db-connections"},
+           {"flag over file", true, false, true, false, 5, "flag --db-connections"},
            {"environment over file", false, true, true, false, 2, "environment BELFRY_DB_CONNECTIONS"},
            {"environment over preferred default", false, true, false, true, 2, "environment BELFRY_DB_CONNECTIONS"},
            {"file over preferred default", false, false, true, true, 3, "file /belfry.toml"},
@@ -86,7 +86,7 @@ TEST(LoadTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
            {"default", false, false, false, false, 8, "default"},
        }) {
     auto input = with_file(c.file ? "db_connections = 3\n" : "");
-    if (c.flag) input.flags.emplace_back("db_connections", "1");
+    if (c.flag) input.flags.emplace_back("db_connections", "5");
     if (c.environment) input.environment.emplace_back("BELFRY_DB_CONNECTIONS", "2");
     if (c.preferred) input.defaults.emplace_back("db_connections", "4");
     const auto loaded = load_well(input);
@@ -169,7 +169,7 @@ TEST(LoadTest, BadValuesNameTheKeyItsSourceAndWhatIsAllowed) {
   for (const auto& c : std::vector<BadCase>{
            {"flag",
             make_input({{"db_connections", "0"}}, {}),
-            {"db_connections", "flag --db-connections", "\"0\"", "1 to 256"}},
+            {"db_connections", "flag --db-connections", "\"0\"", "2 to 256"}},
            {"variable", make_input({}, {{"BELFRY_BUS", "nats"}}), {"bus", "environment BELFRY_BUS", "postgres, local"}},
            {"file", with_file("event_retention = '1500ms'"), {"event_retention", "file /belfry.toml", "whole seconds"}},
            {"hidden by a better place",
