@@ -25,7 +25,7 @@ def binary():
 def _environment(settings):
     kept = {
         name: os.environ[name]
-        for name in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+        for name in ("PATH", "HOME", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
         if name in os.environ
     }
     return {**kept, **settings}
