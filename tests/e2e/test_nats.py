@@ -94,6 +94,28 @@ def test_a_node_without_a_reader_gets_nothing_of_a_room(start, fresh, servers):
     wait.until(lambda: nats.room_subjects() == access, "the room is no longer followed", timeout=15)
 
 
+def test_hints_that_lie_cost_a_read_and_nothing_else(start, fresh, servers):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        first = admin.publish(channel, "first")["id"]
+        assert sock.next("channel_post.created")["data"]["data"]["id"] == first
+        lies = ["9223372036854775807", "1", "2", "1", "0", "-1", "x", "", "1000000"]
+        subjects = sorted(nats.room_subjects())
+        heard = metric(nodes[1], "belfry_bus_messages_total")
+        nats.publish([(subject, lie) for subject in subjects for lie in lies] * 20)
+        wait.until(lambda: metric(nodes[1], "belfry_bus_messages_total") >= heard + 20 * 5 * 2, "they arrived")
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(10))
+        assert delays[5] < 0.1, delays
+        assert sock.pending() == []
+        assert [node.ready() for node in nodes] == [True, True]
+        assert not any("forked" in node.log() for node in nodes)
+
+
 def test_two_deployments_on_one_server_do_not_hear_each_other(start, fresh, database, servers):
     nats = servers()
     for url in (fresh, database):
