@@ -21,6 +21,7 @@
 #include "belfry/net/server.hpp"
 #include "belfry/outbound/http_client.hpp"
 #include "belfry/realtime/hub.hpp"
+#include "belfry/realtime/nats_bus.hpp"
 #include "belfry/runtime/drive.hpp"
 #include "belfry/runtime/wheel.hpp"
 #include "belfry/telemetry/log.hpp"
@@ -145,9 +146,7 @@ class Node::Impl {
   explicit Impl(const config::Settings& settings)
       : settings_(settings),
         driver_(loop_, wheel_),
-        bus_(settings.bus == config::Bus::kLocal
-                 ? storage::make_local_bus()
-                 : storage::make_postgres_bus(database_options(settings), poster(), metrics_)),
+        bus_(make_bus()),
         client_(poster(), settings.outbound_ca),
         grants_(grant_service(settings, client_, clock_, metrics_)),
         database_(database_options(settings), poster(), metrics_, hooks(), grants_.get()),
@@ -174,7 +173,7 @@ class Node::Impl {
     watch_signals();
     database_.start();
     presence_.start();
-    bus_->on_hint([this] { hub_.on_hint(); });
+    bus_->on_hint([this](const std::optional<domain::LogHint>& hint) { hub_.on_hint(hint); });
     bus_->start();
     hub_.start();
     started_ = true;
@@ -212,12 +211,24 @@ class Node::Impl {
     return {
         .on_commit = [this](std::shared_ptr<const domain::CommitNotice> notice) { hub_.on_commit(*notice); },
         .on_restored = [this] { hub_.on_database_restored(); },
-        .on_grew = [this] { bus_->publish_grew(); },
+        .on_grew = [this](const domain::CommitNotice& notice) { bus_->publish(notice); },
     };
+  }
+
+  std::unique_ptr<domain::Bus> make_bus() {
+    if (settings_.bus == config::Bus::kLocal) return storage::make_local_bus();
+    if (settings_.bus == config::Bus::kPostgres) {
+      return storage::make_postgres_bus(database_options(settings_), poster(), metrics_);
+    }
+    realtime::NatsOptions options;
+    options.servers = settings_.nats_servers;
+    options.deployment = [database = database_options(settings_)] { return storage::database_identity(database); };
+    return realtime::make_nats_bus(std::move(options), poster(), metrics_);
   }
 
   realtime::HubOptions hub_options() {
     realtime::HubOptions options;
+    if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;
       options.on_access_changed = [this](core::UserId user) { grants_->forget(user); };

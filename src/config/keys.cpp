@@ -54,6 +54,14 @@ bool origins(Settings& settings, std::string_view text) {
 }
 
 bool bus(Settings& settings, std::string_view text) {
+  settings.nats_servers.clear();
+  if (text.starts_with("nats://")) {
+    auto servers = parse_nats_servers(text);
+    if (!servers) return false;
+    settings.bus = Bus::kNats;
+    settings.nats_servers = std::move(*servers);
+    return true;
+  }
   if (text != "postgres" && text != "local") return false;
   settings.bus = text == "local" ? Bus::kLocal : Bus::kPostgres;
   return true;
@@ -114,12 +122,14 @@ constexpr std::array kKeys{
                        "housekeeping.",
         .apply = integer<&Settings::db_connections, 2, 256>},
     Key{.name = "bus",
-        .type = "choice",
+        .type = "text",
         .default_value = "postgres",
-        .allowed = "postgres, local",
+        .allowed = "postgres, local, or up to 16 servers: nats://[user:password@]host:port[,host:port]",
         .description =
             "How nodes tell each other that a log grew. `local` is for a single process: a second node on the same "
-            "database makes it not ready.",
+            "database makes it not ready. NATS is for many nodes: a node hears only of the rooms that somebody on it "
+            "reads. A user and password in the address are never shown; a flag is seen by everybody on the machine, so "
+            "give them by variable or file.",
         .apply = bus},
     Key{.name = "event_retention",
         .type = "duration",

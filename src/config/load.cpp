@@ -17,6 +17,17 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > 80 ? "…\"" : "\"");
 }
 
+/// A bus's address may hold a password, well formed or not.
+bool may_hold_password(const Key& key, std::string_view text) {
+  return key.name == "bus" && text.find(':') != std::string_view::npos;
+}
+
+std::string without_credentials(const Key& key, const std::string& text) {
+  const auto end = text.rfind('@');
+  if (end == std::string::npos || !may_hold_password(key, text)) return text;
+  return text.substr(0, text.find("//") + 2) + "…" + text.substr(end);
+}
+
 const std::string* find(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view name) {
   const auto found = std::ranges::find(pairs, name, &std::pair<std::string, std::string>::first);
   return found == pairs.end() ? nullptr : &found->second;
@@ -111,8 +122,9 @@ class Loader {
 
   void apply(const Key& key, std::string_view value, const std::string& source) {
     if (!key.apply(loaded_.settings, value)) {
-      return problem(std::string(key.name) + " (" + source +
-                     "): " + (key.secret ? "the value is not allowed" : quoted(value) + " is not allowed") +
+      return problem(std::string(key.name) + " (" + source + "): " +
+                     (key.secret || may_hold_password(key, value) ? "the value is not allowed"
+                                                                  : quoted(value) + " is not allowed") +
                      "; allowed is " + std::string(key.allowed));
     }
     source_ = source;
@@ -122,7 +134,7 @@ class Loader {
 
   std::string shown_value(const Key& key) const {
     if (key.secret) return set_ ? "set" : "unset";
-    return set_ ? value_ : "";
+    return set_ ? without_credentials(key, value_) : "";
   }
 
   void refuse_unknown_flag(const std::string& name) {

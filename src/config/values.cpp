@@ -119,6 +119,53 @@ bool is_base_url(std::string_view text) {
   return plain && is_authority(authority);
 }
 
+namespace {
+
+/// What libraries and servers agree on without escapes.
+bool is_credential(std::string_view text) {
+  return !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
+    return c > 0x20 && c < 0x7f && !std::string_view("@/:,%?#").contains(c);
+  });
+}
+
+bool is_nats_address(std::string_view text) {
+  if (const auto at = text.find('@'); at != std::string_view::npos) {
+    const auto login = text.substr(0, at);
+    const auto colon = login.find(':');
+    if (!is_credential(login.substr(0, colon))) return false;
+    if (colon != std::string_view::npos && !is_credential(login.substr(colon + 1))) return false;
+    text.remove_prefix(at + 1);
+  }
+  if (text.starts_with('[')) {
+    const auto endpoint = parse_endpoint(text);
+    return endpoint && endpoint->port != 0;
+  }
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon > 253) return false;
+  const auto host = text.substr(0, colon);
+  const auto port = parse_integer(text.substr(colon + 1));
+  const auto of_a_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
+  };
+  return std::ranges::all_of(host, of_a_name) && port && *port >= 1 && *port <= 65535;
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> parse_nats_servers(std::string_view text) {
+  constexpr std::string_view kScheme = "nats://";
+  constexpr std::size_t kMostServers = 16;
+  if (!text.starts_with(kScheme) || text.size() > 4096) return std::nullopt;
+  auto items = split_list(text);
+  if (!items || items->size() > kMostServers) return std::nullopt;
+  for (auto& item : *items) {
+    if (!item.starts_with(kScheme)) item.insert(0, kScheme);
+    if (!is_nats_address(std::string_view(item).substr(kScheme.size()))) return std::nullopt;
+  }
+  return items;
+}
+
 std::optional<std::vector<std::string>> split_list(std::string_view text) {
   std::vector<std::string> items;
   while (true) {

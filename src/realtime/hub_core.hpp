@@ -39,7 +39,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void actor_changed(Subscriber& subscriber);
   std::size_t room_count(const Subscriber& subscriber) const;
   void on_commit(const domain::CommitNotice& notice);
-  void on_hint();
+  /// Of one room, or of any.
+  void on_hint(const std::optional<domain::LogHint>& hint = std::nullopt);
   void on_database_restored();
   Hub::Counts counts() const;
 
@@ -59,6 +60,16 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void evict(SubscriptionPtr sub, core::Reason reason, const core::Error& error);
   void answer_joins(const SubscriptionPtr& sub, const core::Result<Joined>& answer);
   Joined joined(const Subscription& sub) const;
+
+  // interest.cpp: which rooms the bus tells of.
+  struct Interest {
+    bool followed = false;  ///< or not to be waited for
+    std::vector<std::weak_ptr<Subscription>> waiting;
+    runtime::Wheel::Timer timer;  ///< patience with the bus; once followed, and nobody there, what is left of its time
+  };
+  void ask_when_followed(const SubscriptionPtr& sub);
+  void followed_by_bus(const domain::RoomKey& key);
+  void lose_interest(const domain::RoomKey& key);
 
   // delivery.cpp: the log in order, to the members.
   enum class Run : std::uint8_t { kDone, kHole };
@@ -178,6 +189,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::unordered_map<domain::RoomKey, RoomPtr> rooms_;
   std::unordered_map<const Subscriber*, MemberPtr> members_;
   std::unordered_map<core::UserId, std::vector<Member*>> users_;
+  std::unordered_map<domain::RoomKey, Interest> interests_;
   std::size_t subscriptions_ = 0;
   TargetCache targets_;
   std::unordered_set<core::UserId> introduced_;

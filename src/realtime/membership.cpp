@@ -42,6 +42,7 @@ void HubCore::stop() {
     for (const auto& sub : std::vector(member->subscriptions)) detach(sub);
     forget_if_idle(member);
   }
+  interests_.clear();
 }
 
 void HubCore::join(Subscriber& subscriber, const domain::RoomTarget& target, JoinDone done) {
@@ -92,7 +93,7 @@ void HubCore::attach(const MemberPtr& member, const domain::RoomKey& key, JoinDo
   member->subscriptions.push_back(sub);
   ++subscriptions_;
   metrics_.subscriptions.add();
-  ask(sub);
+  ask_when_followed(sub);
 }
 
 void HubCore::leave(Subscriber& subscriber, const domain::RoomKey& key) {
@@ -201,7 +202,9 @@ void HubCore::drop_if_empty(Room& room) {
   room.refill_retry.cancel();
   room.held.clear();
   metrics_.rooms.sub();
-  rooms_.erase(domain::RoomKey(room.key));
+  const auto key = room.key;
+  rooms_.erase(key);
+  if (!stopped_) lose_interest(key);
 }
 
 void HubCore::forget_if_idle(const MemberPtr& member) {

@@ -11,9 +11,11 @@ constexpr std::chrono::minutes kTrustJournal{5};
 
 }  // namespace
 
-void HubCore::on_hint() {
+void HubCore::on_hint(const std::optional<domain::LogHint>& hint) {
+  if (!started_ || stopped_) return;
   metrics_.hints.add();
-  sweep_now();
+  if (!hint) return sweep_now();
+  if (const RoomPtr room = followed(hint->room)) want(room, hint->last_seq);
 }
 
 void HubCore::on_database_restored() {

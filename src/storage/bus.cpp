@@ -61,11 +61,11 @@ class PostgresBus final : public domain::Bus {
     ::close(event_);
   }
 
-  void publish_grew() override {
+  void publish(const domain::CommitNotice&) override {
     if (!grew_.exchange(true)) wake();
   }
-  void on_hint(std::function<void()> hint) override {
-    hint_ = std::make_shared<std::function<void()>>(std::move(hint));
+  void on_hint(std::function<void(std::optional<domain::LogHint>)> hint) override {
+    hint_ = std::make_shared<std::function<void(std::optional<domain::LogHint>)>>(std::move(hint));
   }
   void start() override {
     thread_ = std::thread([this] { run(); });
@@ -94,7 +94,7 @@ class PostgresBus final : public domain::Bus {
     metrics_.hints.add();
     if (hint_) {
       poster_([hint = hint_] {
-        if (*hint) (*hint)();
+        if (*hint) (*hint)(std::nullopt);
       });
     }
   }
@@ -104,6 +104,8 @@ class PostgresBus final : public domain::Bus {
       try {
         serve(link_.get().raw());
       } catch (const std::exception& e) {
+        metrics_.bus_alive.set(0);
+        lost_ = true;
         if (!stopping_) telemetry::warn("bus_lost", {{"error", without_password(e.what(), url_)}});
         link_.drop();
       }
@@ -118,6 +120,8 @@ class PostgresBus final : public domain::Bus {
     Listener listener(connection);
     watch.reset();
     const Finally unlisten([&] { watch.emplace(watchdog_, connection.sock(), patience()); });  // so does its end
+    metrics_.bus_alive.set(1);
+    if (std::exchange(lost_, false)) telemetry::info("bus_restored");
     hint();  // what was said while nobody listened
     while (!stopping_) {
       if (grew_.exchange(false)) {
@@ -166,8 +170,9 @@ class PostgresBus final : public domain::Bus {
   std::chrono::milliseconds statement_timeout_;
   Watchdog watchdog_;
   Link link_;
-  std::shared_ptr<std::function<void()>> hint_;
+  std::shared_ptr<std::function<void(std::optional<domain::LogHint>)>> hint_;
   int event_ = -1;
+  bool lost_ = false;  // the bus's thread only
   std::atomic<bool> grew_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
@@ -175,8 +180,8 @@ class PostgresBus final : public domain::Bus {
 
 class LocalBus final : public domain::Bus {
  public:
-  void publish_grew() override {}
-  void on_hint(std::function<void()>) override {}
+  void publish(const domain::CommitNotice&) override {}
+  void on_hint(std::function<void(std::optional<domain::LogHint>)>) override {}
   void start() override {}
   void stop() override {}
 };

@@ -33,9 +33,9 @@ std::string Engine::conninfo(std::string_view application, bool primary_only) co
 void Engine::committed(std::shared_ptr<const domain::CommitNotice> notice) {
   if (!notice) return;
   if (hooks.on_commit) {
-    poster([self = shared_from_this(), notice = std::move(notice)] { self->hooks.on_commit(notice); });
+    poster([self = shared_from_this(), notice] { self->hooks.on_commit(notice); });
   }
-  if (hooks.on_grew) hooks.on_grew();
+  if (hooks.on_grew) hooks.on_grew(*notice);
 }
 
 void Engine::lost() {

@@ -77,6 +77,13 @@ const std::vector<Family>& families() {
               &Metrics::suspensions),
       counter("belfry_evictions_total", "Subscriptions ended because access was lost.", &Metrics::evictions),
       counter("belfry_hints_total", "Hints from the bus that the log grew.", &Metrics::hints),
+      gauge(
+          "belfry_bus_alive",
+          "1 while messages to other nodes arrive. 0: the sweep delivers what other nodes write, within half a second. "
+          "Always 0 with the bus `local`, which has no other nodes.",
+          &Metrics::bus_alive),
+      counter("belfry_bus_messages_total", "Hints that arrived over NATS: of rooms with members here, and of access.",
+              &Metrics::bus_messages),
       counter("belfry_sweeps_total", "Reads of the commit journal.", &Metrics::sweeps),
       counter("belfry_log_reads_total", "Reads of the log to close a hole in the live order.", &Metrics::log_reads),
       histogram("belfry_commit_to_socket_seconds",

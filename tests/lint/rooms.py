@@ -27,6 +27,7 @@ LIBRARIES = {
     "libpq": ["storage"],
     "boost/beast": ["net"],
     "boost/asio": ["net", "runtime", "app"],
+    "nats/": ["realtime"],
     "nlohmann/": ["wire", "auth", "outbound", "dialects", "app"],
     "curl/": ["outbound"],
     "openssl/": ["auth", "net", "core"],

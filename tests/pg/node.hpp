@@ -81,7 +81,7 @@ class Node {
                         notices_.push_back(std::move(notice));
                       },
                   .on_restored = [this] { ++restored; },
-                  .on_grew = [this] { ++grown; }},
+                  .on_grew = [this](const domain::CommitNotice&) { ++grown; }},
                  provider) {
     database.start();
   }

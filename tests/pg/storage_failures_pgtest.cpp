@@ -348,7 +348,7 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
 struct HeardBus {
   explicit HeardBus(IoThread& io, const std::string& url)
       : bus(storage::make_postgres_bus(options_for(url), io.poster(), metrics)) {
-    bus->on_hint([this] { ++hints; });
+    bus->on_hint([this](std::optional<domain::LogHint>) { ++hints; });
     bus->start();
   }
   ~HeardBus() { bus->stop(); }
@@ -362,9 +362,9 @@ TEST(PostgresBus, TellsTheOthersAndNotItself) {
   HeardBus one(io, database().url());
   HeardBus two(io, database().url());
   ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; })) << "one hint at connecting";
-  one.bus->publish_grew();
+  one.bus->publish({});
   ASSERT_TRUE(eventually([&] { return two.hints == 2; }));
-  two.bus->publish_grew();
+  two.bus->publish({});
   ASSERT_TRUE(eventually([&] { return one.hints == 2; }));
   EXPECT_EQ(two.hints, 2);
 }
@@ -374,7 +374,7 @@ TEST(PostgresBus, CoalescesWhatComesFast) {
   HeardBus one(io, database().url());
   HeardBus two(io, database().url());
   ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; }));
-  for (int i = 0; i < 100000; ++i) one.bus->publish_grew();
+  for (int i = 0; i < 100000; ++i) one.bus->publish({});
   ASSERT_TRUE(eventually([&] { return two.hints >= 2; }));
   EXPECT_LT(two.hints, 20000);
 }
@@ -386,7 +386,7 @@ TEST(PostgresBus, ComesBackAfterItsConnectionBrokeAndHintsWhatItMayHaveMissed) {
   ASSERT_TRUE(eventually([&] { return one.hints == 1 && two.hints == 1; }));
   kill_backends(database().url(), "belfry-bus");
   ASSERT_TRUE(eventually([&] { return one.hints == 2 && two.hints == 2; }));
-  one.bus->publish_grew();
+  one.bus->publish({});
   EXPECT_TRUE(eventually([&] { return two.hints >= 3; }));
 }
 

@@ -24,7 +24,7 @@ struct Endpoint {
 /// `127.0.0.1:8080`, `[::1]:8080`.
 std::string to_text(const Endpoint& endpoint);
 
-enum class Bus : std::uint8_t { kPostgres, kLocal };
+enum class Bus : std::uint8_t { kPostgres, kLocal, kNats };
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : std::uint8_t { kJson, kText };
 
@@ -35,6 +35,7 @@ struct Settings {
   std::string database_url;
   int db_connections = 0;
   Bus bus = Bus::kPostgres;
+  std::vector<std::string> nats_servers;         ///< nats:// URLs, which may hold a password
   std::chrono::milliseconds event_retention{0};  ///< whole seconds
   std::optional<std::string> jwt_secret;
   std::optional<std::string> jwt_jwks;  ///< path or URL of a key set

@@ -64,14 +64,26 @@ struct CommitNotice {
 /// Called after COMMIT on the I/O thread, in no promised order: a hint, never the truth.
 using CommitListener = std::function<void(std::shared_ptr<const CommitNotice>)>;
 
+/// "This log reaches at least this far." May be lost, doubled, late, out of order, or wrong.
+struct LogHint {
+  RoomKey room;
+  std::int64_t last_seq = 0;
+};
+
 /// Spreads "the log grew" between nodes. Lossy by contract: the sweep finds what it loses.
 class Bus {
  public:
+  using Ready = std::move_only_function<void()>;
+
   virtual ~Bus() = default;
-  /// Coalesced; any thread.
-  virtual void publish_grew() = 0;
-  /// `hint` runs on the I/O thread. Set once before start.
-  virtual void on_hint(std::function<void()> hint) = 0;
+  /// Tells the other nodes, never this one. Coalesced; never waits; any thread.
+  virtual void publish(const CommitNotice& notice) = 0;
+  /// Hints of this room are wanted. `ready` runs on the I/O thread, inside the call or later, when what is published
+  /// from then on arrives, or when the bus cannot promise that. Once per room until `unfollow`. I/O thread only.
+  virtual void follow(const RoomKey& /*room*/, Ready ready) { ready(); }
+  virtual void unfollow(const RoomKey& /*room*/) {}
+  /// `hint` runs on the I/O thread; without a room: some log may have grown. Set once before start.
+  virtual void on_hint(std::function<void(std::optional<LogHint>)> hint) = 0;
   virtual void start() = 0;
   virtual void stop() = 0;
 };

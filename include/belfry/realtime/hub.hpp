@@ -8,6 +8,7 @@
 #include "belfry/core/result.hpp"
 #include "belfry/core/time.hpp"
 #include "belfry/domain/database.hpp"
+#include "belfry/domain/log.hpp"
 #include "belfry/domain/room_access.hpp"
 #include "belfry/realtime/subscriber.hpp"
 #include "belfry/runtime/wheel.hpp"
@@ -24,6 +25,8 @@ struct HubOptions {
   /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is
   /// remembered of that subject elsewhere must go.
   std::function<void(core::UserId)> on_access_changed;
+  /// A bus that tells of followed rooms only, which outlives the hub's use; null: hints come unasked.
+  domain::Bus* bus = nullptr;
 };
 
 /// What a join answers: the position after which events follow live.
@@ -66,7 +69,8 @@ class Hub {
   std::size_t room_count(const Subscriber& subscriber) const;
 
   void on_commit(const domain::CommitNotice& notice);
-  void on_hint();
+  /// Of one room, which is then read, or of any.
+  void on_hint(const std::optional<domain::LogHint>& hint = std::nullopt);
   /// The database came back: verify positions, sweep now.
   void on_database_restored();
 

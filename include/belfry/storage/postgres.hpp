@@ -35,7 +35,8 @@ class PostgresDatabase final : public domain::Database {
   struct Hooks {
     domain::CommitListener on_commit;   ///< posted
     std::function<void()> on_restored;  ///< posted, after the database was away
-    std::function<void()> on_grew;      ///< any thread, after each commit that appended: tell the bus
+    /// Any thread, after each commit that appended: tell the bus.
+    std::function<void(const domain::CommitNotice&)> on_grew;
   };
 
   PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
@@ -65,6 +66,10 @@ std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, P
                                                telemetry::Metrics& metrics);
 /// One process: hears only itself.
 std::unique_ptr<domain::Bus> make_local_bus();
+
+/// A name that no other database has: keeps deployments apart that share a message server. Connects for itself; blocks
+/// for seconds at most. kUnavailable while the database is away.
+core::Result<std::string> database_identity(const DatabaseOptions& options);
 
 /// Announces this node on its database for as long as it lives, by a session lock. A node whose bus hears only itself
 /// (`local`) must not serve beside others: `conflict` then says why, as a line for an operator; empty while there is

@@ -70,6 +70,8 @@ struct Metrics {
   Counter suspensions;
   Counter evictions;  ///< room_left frames
   Counter hints;      ///< "the log grew" from the bus
+  Gauge bus_alive;
+  Counter bus_messages;  ///< arrived over NATS
   Counter sweeps;
   Counter log_reads;  ///< reads of the log to close a hole in live order
   Histogram commit_to_socket_seconds;

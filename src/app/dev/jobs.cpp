@@ -13,10 +13,11 @@ storage::DatabaseOptions one_connection(const std::string& url) {
 }  // namespace
 
 Jobs::Jobs(const std::string& database_url)
-    : database_(
-          one_connection(database_url), [this](std::move_only_function<void()> task) { loop_.post(std::move(task)); },
-          metrics_,
-          {.on_commit = [](std::shared_ptr<const domain::CommitNotice>) {}, .on_restored = [] {}, .on_grew = [] {}}),
+    : database_(one_connection(database_url),
+                [this](std::move_only_function<void()> task) { loop_.post(std::move(task)); }, metrics_,
+                {.on_commit = [](std::shared_ptr<const domain::CommitNotice>) {},
+                 .on_restored = [] {},
+                 .on_grew = [](const domain::CommitNotice&) {}}),
       thread_([this] { loop_.run([](std::exception_ptr) {}); }) {
   database_.start();
   try {

@@ -133,6 +133,27 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
   EXPECT_EQ(settings.log_format, LogFormat::kText);
 }
 
+TEST(LoadTest, NatsServersAreTakenFromTheBusAndTheirPasswordIsNotShown) {
+  const auto loaded = load_well(make_input({}, {{"BELFRY_BUS", "nats://me:hush@a:1,b:2"}}));
+  EXPECT_EQ(loaded.settings.bus, Bus::kNats);
+  EXPECT_THAT(loaded.settings.nats_servers, ElementsAre("nats://me:hush@a:1", "nats://b:2"));
+  EXPECT_EQ(effective(loaded, "bus").value, "nats://…@a:1,b:2");
+  for (const std::string wrong : {"nats://me:hush@a", "nats:me:hush", "nats://me:hush@a:1,,", " NATS://me:hush@a:1"}) {
+    for (const auto& line : problems(make_input({}, {{"BELFRY_BUS", wrong}}))) {
+      EXPECT_EQ(line.find("hush"), std::string::npos) << line;
+    }
+    EXPECT_FALSE(problems(make_input({}, {{"BELFRY_BUS", wrong}})).empty()) << wrong;
+  }
+}
+
+TEST(LoadTest, ALaterLayerReplacesNatsServers) {
+  auto input =
+      make_input({}, {{"BELFRY_CONFIG", "/a.toml"}, {"BELFRY_BUS", "postgres"}}, {{"/a.toml", "bus = 'nats://a:1'"}});
+  const auto settings = load_well(input).settings;
+  EXPECT_EQ(settings.bus, Bus::kPostgres);
+  EXPECT_THAT(settings.nats_servers, IsEmpty());
+}
+
 TEST(LoadTest, AnEmptyVariableCountsAsNotSet) {
   const auto loaded = load_well(make_input({}, {{"BELFRY_BUS", ""}, {"BELFRY_JWT_SECRET", ""}, {"BELFRY_CONFIG", ""}}));
   EXPECT_EQ(loaded.settings.bus, Bus::kPostgres);

@@ -48,6 +48,38 @@ TEST(SizeTest, AcceptsBinaryUnitsOnly) {
   }
 }
 
+struct NatsCase {
+  std::string_view name;
+  std::string_view text;
+  std::optional<std::vector<std::string>> expected;
+};
+
+TEST(NatsServersTest, AcceptsHostsWithPortsAndOptionallyALogin) {
+  for (const auto& [name, text, expected] : std::vector<NatsCase>{
+           {"one", "nats://127.0.0.1:4222", {{"nats://127.0.0.1:4222"}}},
+           {"IPv6", "nats://[::1]:4222", {{"nats://[::1]:4222"}}},
+           {"several", "nats://a:1, b.example:2,nats://c:3", {{"nats://a:1", "nats://b.example:2", "nats://c:3"}}},
+           {"login", "nats://me:pw@a:1,you@b:2", {{"nats://me:pw@a:1", "nats://you@b:2"}}},
+           {"no port", "nats://a", {}},
+           {"port 0", "nats://a:0", {}},
+           {"port too great", "nats://a:65536", {}},
+           {"no host", "nats://:4222", {}},
+           {"empty", "nats://", {}},
+           {"empty item", "nats://a:1,,b:2", {}},
+           {"other scheme", "tls://a:1", {}},
+           {"other scheme later", "nats://a:1,tls://b:2", {}},
+           {"path", "nats://a:1/x", {}},
+           {"empty user", "nats://@a:1", {}},
+           {"empty password", "nats://me:@a:1", {}},
+           {"two at signs", "nats://me:p@w@a:1", {}},
+           {"space", "nats://a b:1", {}},
+           {"line", "nats://a:1\nx", {}},
+           {"17 servers", "nats://a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1", {}},
+       }) {
+    EXPECT_EQ(parse_nats_servers(text), expected) << name;
+  }
+}
+
 struct EndpointCase {
   std::string_view text;
   std::optional<Endpoint> expected;

@@ -1,0 +1,220 @@
+"""Nodes that hear of each other over NATS: routing by interest, and a bus that is away, frozen or back."""
+
+import time
+
+import pytest
+
+from support import wait
+from support.nats import NatsServer, binary
+from support.world import Admin, Person
+
+if binary() is None:  # never skipped quietly: scripts/packages install test
+    raise RuntimeError("nats-server is missing: scripts/packages install test")
+
+
+@pytest.fixture
+def servers():
+    made = []
+
+    def begin(*arguments, started=True, **options):
+        server = NatsServer(*arguments, **options)
+        made.append(server)
+        return server.start() if started else server
+
+    yield begin
+    for server in made:
+        server.destroy()
+
+
+def metric(node, name):
+    with node.client() as client:
+        for line in client.get("/metrics", expect=200).text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+    raise AssertionError(f"no metric {name}")
+
+
+def alive(node):
+    return metric(node, "belfry_bus_alive") == 1
+
+
+def both_alive(nodes, timeout=15):
+    wait.until(lambda: all(alive(node) for node in nodes), "heartbeats come back", timeout=timeout)
+
+
+def delay_of_a_post(admin, channel, sock, text):
+    """Seconds from the answer to the frame."""
+    made = admin.publish(channel, text)
+    begun = time.monotonic()
+    frame = sock.next("channel_post.created")
+    assert frame["data"]["data"]["id"] == made["id"]
+    return time.monotonic() - begun
+
+
+def test_events_cross_nodes_at_once(start, fresh, servers):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel(discussion={})
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(20))
+        # The sweep alone would take a quarter of a second in the middle.
+        assert delays[10] < 0.1, delays
+        sock.join_discussion(channel)
+        message = Person(nodes[0]).says(channel, "hello").data
+        assert sock.next("discussion_message.created")["data"]["data"]["id"] == message["id"]
+    assert metric(nodes[1], "belfry_bus_messages_total") >= 20
+
+
+def test_a_node_without_a_reader_gets_nothing_of_a_room(start, fresh, servers):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(3)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    access = nats.room_subjects()
+    assert len(access) == 1 and next(iter(access)).endswith(".room.0.0"), "the access log is always followed"
+    reader = Person(nodes[1])
+    with reader.socket() as sock:
+        sock.join_posts(channel)
+        followed = nats.room_subjects() - access
+        assert {subject.rsplit(".", 3)[1:] == ["room", "1", str(channel)] for subject in followed} == {True}
+        assert sum(followed <= subjects for subjects in nats.subjects()) == 1, "the reader's node alone"
+        heard = [metric(node, "belfry_bus_messages_total") for node in nodes]
+        for number in range(10):
+            admin.publish(channel, f"Note {number}")
+            sock.next("channel_post.created")
+        now = [metric(node, "belfry_bus_messages_total") for node in nodes]
+        assert now[1] > heard[1]
+        assert now[0] == heard[0], "no echo"
+        assert now[2] == heard[2], "nobody reads there"
+    assert nats.room_subjects() == access | followed, "a room stays followed for a moment"
+    wait.until(lambda: nats.room_subjects() == access, "the room is no longer followed", timeout=15)
+
+
+def test_hints_that_lie_cost_a_read_and_nothing_else(start, fresh, servers):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        first = admin.publish(channel, "first")["id"]
+        assert sock.next("channel_post.created")["data"]["data"]["id"] == first
+        lies = ["9223372036854775807", "1", "2", "1", "0", "-1", "x", "", "1000000"]
+        subjects = sorted(nats.room_subjects())
+        heard = metric(nodes[1], "belfry_bus_messages_total")
+        nats.publish([(subject, lie) for subject in subjects for lie in lies] * 20)
+        wait.until(lambda: metric(nodes[1], "belfry_bus_messages_total") >= heard + 20 * 5 * 2, "they arrived")
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(10))
+        assert delays[5] < 0.1, delays
+        assert sock.pending() == []
+        assert [node.ready() for node in nodes] == [True, True]
+        assert not any("forked" in node.log() for node in nodes)
+
+
+def test_two_deployments_on_one_server_do_not_hear_each_other(start, fresh, database, servers):
+    nats = servers()
+    for url in (fresh, database):
+        start(url, BELFRY_BUS=nats.url)
+    wait.until(lambda: len(nats.room_subjects()) == 2, "each follows its own access log")
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+def test_a_bus_that_is_away_costs_half_a_second_and_no_event(start, fresh, servers, how):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel, late = admin.channel(), admin.channel()
+    with Person(nodes[1]).socket() as sock, Person(nodes[1]).socket() as other:
+        sock.join_posts(channel)
+        delay_of_a_post(admin, channel, sock, "before")
+        (nats.stop if how == "stopped" else nats.pause)()
+        delays = [delay_of_a_post(admin, channel, sock, f"without {number}") for number in range(12)]
+        assert max(delays) < 1.2, delays
+        begun = time.monotonic()
+        other.join_posts(late)
+        assert time.monotonic() - begun < 1.5
+        wait.until(lambda: not any(alive(node) for node in nodes), "it is noticed", timeout=10)
+        delays += [delay_of_a_post(admin, channel, sock, f"known {number}") for number in range(6)]
+        assert max(delays) < 1.2, delays
+        assert delay_of_a_post(admin, late, other, "late") < 1.2
+        for node in nodes:
+            assert "bus_lost" in node.log() and node.ready()
+        (nats.start if how == "stopped" else nats.resume)()
+        both_alive(nodes, timeout=20)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"after {number}") for number in range(20))
+        assert delays[10] < 0.1, delays
+        late_delays = sorted(delay_of_a_post(admin, late, other, f"after {number}") for number in range(9))
+        assert late_delays[4] < 0.1, "rooms joined meanwhile are followed"
+        assert all("bus_restored" in node.log() for node in nodes)
+        assert len(sock.sync_posts(channel, limit=200)["events"]) == 1 + 12 + 6 + 20
+
+
+def test_a_node_stops_while_the_bus_is_frozen(start, fresh, servers):
+    nats = servers()
+    node = start(fresh, BELFRY_BUS=nats.url)
+    both_alive([node])
+    admin = Admin(node)
+    channel = admin.channel()
+    with Person(node).socket() as sock:
+        sock.join_posts(channel)
+        nats.pause()
+        delay_of_a_post(admin, channel, sock, "one's own commits need no bus")
+    begun = time.monotonic()
+    node.stop()
+    node.gone = True
+    assert time.monotonic() - begun < 12, "the drain takes its time, the bus next to none"
+    nats.resume()
+
+
+def test_a_node_starts_without_the_bus_and_finds_it_later(start, fresh, servers):
+    nats = servers(started=False)
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        assert delay_of_a_post(admin, channel, sock, "alone") < 1.2
+        assert all("bus_lost" in node.log() for node in nodes)
+        nats.start()
+        both_alive(nodes)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(20))
+        assert delays[10] < 0.1, delays
+
+
+def test_a_login_is_used_and_never_shown(start, fresh, servers):
+    nats = servers(login=("belfry", "hush-hush-hush"))
+    node = start(fresh, BELFRY_BUS=nats.url, BELFRY_LOG_LEVEL="debug")
+    both_alive([node])
+    stranger = start(fresh, BELFRY_BUS=nats.url.replace("hush-hush-hush", "wrong-wrong-wrong"))
+    wait.until(lambda: "bus_lost" in stranger.log(), "it is told that the login is refused")
+    assert stranger.ready() and not alive(stranger)
+    assert "hush-hush-hush" not in node.log() and "wrong-wrong-wrong" not in stranger.log()
+
+
+def test_nodes_on_two_servers_of_a_cluster(start, fresh, servers):
+    first = servers()
+    second = servers(routes=[first])
+    wait.until(lambda: first.about("routez")["num_routes"] and second.about("routez")["num_routes"], "one cluster")
+    # Each knows both, and begins with another one.
+    nodes = [
+        start(fresh, BELFRY_BUS=f"{one.url},{other.url}") for one, other in ((first, second), (second, first))
+    ]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(20))
+        assert delays[10] < 0.1, delays
+        second.stop()
+        assert delay_of_a_post(admin, channel, sock, "one server less") < 1.2
+        wait.until(lambda: "bus_restored" in nodes[1].log(), "the other server serves", timeout=20)
+        both_alive(nodes)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"More {number}") for number in range(20))
+        assert delays[10] < 0.1, delays
