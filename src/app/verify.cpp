@@ -54,6 +54,7 @@ int verify_recording(const std::string& path) {
   checker.finish();
   for (const auto& violation : checker.violations()) print(violation);
   for (const auto& [what, count] : checker.counts()) std::puts(fmt::format("{:>10}  {}", count, what).c_str());
+  std::fflush(stdout);  // what is said on stderr comes last
   if (checker.violation_count() == 0) return 0;
   complain(fmt::format("{} violations, {} shown", checker.violation_count(), checker.violations().size()));
   return kExitFailed;

@@ -49,6 +49,8 @@ class Caller:
             answer = client.request(method, path, **({} if body is None else {"body": body}))
         except LOST as error:
             self.late = not isinstance(error, ConnectionRefusedError)  # no node ever had it
+            if isinstance(error, TimeoutError):  # longer than any fault lasts
+                self.world.failures.append(f"no answer within 8 s: {method} {path}")
             time.sleep(0.02)
             return None, begun, now()
         if answer.status == 500:

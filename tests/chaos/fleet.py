@@ -81,6 +81,16 @@ class Fleet:
         self.cluster.stop(signal.SIGQUIT)
         self.cluster.start()
 
+    def cut_connections(self, share):
+        """Some backends end at once, in whatever statement they are: the bus's, a reader's, one at COMMIT."""
+        self.cluster.sql(self.database, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = "
+                         f"'client backend' AND pid <> pg_backend_pid() AND datname = current_database() AND random() < {share}")
+
+    def hold_lock(self, seconds):
+        """Somebody else's transaction sits on a room, or on the access log."""
+        self.cluster.sql(self.database, "WITH held AS MATERIALIZED (SELECT id FROM room_log WHERE id = (SELECT id FROM room_log "
+                         f"ORDER BY random() LIMIT 1) FOR UPDATE) SELECT pg_sleep({seconds:.2f}) FROM held")
+
     def ready_again(self, timeout):
         """Seconds until all nodes are ready, or None. Asked after every fault: no restart may be needed."""
         begun = time.monotonic()

@@ -47,6 +47,8 @@ class Connection:
     def take(self, frame):
         at = now()
         if "ok" in frame:
+            if next(iter(self._replies)) != frame["id"]:
+                self.world.failures.append(f"{self.name}: a reply out of turn: {frame}")
             begun, what, place, kind, extra = self._replies.pop(frame["id"])
             if frame["ok"]:
                 self.replied(what, place, kind, extra, frame.get("data"), begun, at)
@@ -76,6 +78,8 @@ class Connection:
             self.rec("sync", user=self.user, room=room, since=extra, events=[seen(event) for event in data["events"]],
                      lastEventId=data["lastEventId"], hasMore=data["hasMore"], gap=data["gap"], begun=begun, done=at)
             if data["hasMore"] and not self.world.stop.is_set():
+                if self.world.quiet.is_set():
+                    time.sleep(0.06)  # the whole log takes more commands than a connection may send at once
                 self.send("sync", place, kind, since=data["lastEventId"])
 
     def send(self, what, place, kind, since=None, limit=None):
@@ -108,6 +112,7 @@ class Reader(Actor):
 
     def guarded(self):
         try:
+            self.expect_answers()
             if self.connection is None:
                 self.connect()
             elif not self.connection.read(0.05) or time.monotonic() >= self.next_move:
@@ -115,6 +120,13 @@ class Reader(Actor):
         except GONE:
             self.drop()
             time.sleep(0.05)
+
+    def expect_answers(self):
+        """Each command is answered before long, whatever happens to the database; naps of the reader are shorter."""
+        waiting = self.connection and next(iter(self.connection._replies.values()), None)
+        if waiting and now() - waiting[0] > 25e9:
+            self.world.failures.append(f"{self.connection.name}: no reply within 25 s to {waiting[1]} {waiting[3]}")
+            self.drop()
 
     def drop(self):
         if self.connection is not None:

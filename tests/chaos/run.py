@@ -32,7 +32,8 @@ from support.world import Admin, new_id  # noqa: E402
 DRIVEN = ["writes", "frames", "syncs", "replayed events", "pages", "page items", "joins", "leaves", "evictions", "revocations",
           "grants", "revocations under traffic", "reads of what is deleted", "read cursors", "tickets", "gaps",
           "messages under slow mode", "settled readers", "final states", "writes in order", "refused writes"]
-FAULTS = ["kill", "freeze", "database restart", "terminate", "half-open socket", "never-reading socket"]
+FAULTS = ["kill", "freeze", "database restart", "terminate", "half-open socket", "never-reading socket", "cut connections",
+          "held lock"]
 
 
 class World:
@@ -66,7 +67,7 @@ class World:
         made = [AdminWriter(self, self.child(), 0.05) for _ in range(3)]
         made += [UserWriter(self, self.child(), place, 0.1, user=user)
                  for place, user in zip(self.places[:3], (self.member, self.victims[0], self.victims[1]))]
-        made += [UserWriter(self, self.child(), self.places[3], 0.4, user=self.victims[2]) for _ in range(2)]
+        made += [UserWriter(self, self.child(), self.places[3], 0.04, user=self.victims[2]) for _ in range(4)]
         made += [Poller(self, self.child(), user=user) for user in (self.member, self.victims[0])]
         made += [Poller(self, self.child(), user=self.member)]
         made += [Revoker(self, self.child(), self.victims[:2]), Revoker(self, self.child(), self.victims[2:])]
@@ -91,7 +92,7 @@ class Faults:
             what = order.pop() if order else self.rng.choice(FAULTS)
             try:
                 getattr(self, what.replace(" ", "_").replace("-", "_"))()
-            except (OSError, AssertionError) as error:
+            except (OSError, AssertionError, subprocess.SubprocessError) as error:
                 if what.endswith("socket"):
                     order.append(what)  # no node took it: another time
                     continue
@@ -117,6 +118,14 @@ class Faults:
 
     def database_restart(self):
         self.world.fleet.restart_database()
+
+    def cut_connections(self):
+        for _ in range(self.rng.randrange(1, 6)):
+            self.world.fleet.cut_connections(self.rng.choice([0.1, 0.3, 1]))
+            time.sleep(self.rng.random() * 0.2)
+
+    def held_lock(self):
+        self.world.fleet.hold_lock(0.2 + self.rng.random() * 2)
 
     def half_open_socket(self):
         self.kept += [half_open(self.world.fleet.port(self.rng)) for _ in range(5)]
@@ -160,9 +169,11 @@ def last_word(world, readers, ledger):
     for place in world.places:
         for kind in ("posts", "messages"):
             connection.send("sync", place, kind, limit=500)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while connection._replies and time.monotonic() < end:
         connection.read(0.2)
+    if connection._replies:
+        world.failures.append("the whole log could not be replayed within 60 s")
     connection.close()
     for place in world.places:
         for what, room in (("post", place.posts), ("message", place.messages)):
