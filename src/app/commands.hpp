@@ -29,6 +29,7 @@ void add_token(CLI::App& root, Chosen& chosen);
 void add_health(CLI::App& root, Chosen& chosen);
 void add_check_config(CLI::App& root, Chosen& chosen);
 void add_docs(CLI::App& root, Chosen& chosen);
+void add_verify(CLI::App& root, Chosen& chosen);
 void add_version(CLI::App& root, Chosen& chosen);
 
 /// The flags of a subcommand that stand for settings. Shared by the parser and the command that runs afterwards.

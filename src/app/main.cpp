@@ -20,6 +20,7 @@ int run(int argc, char** argv) {
   add_health(root, chosen);
   add_check_config(root, chosen);
   add_docs(root, chosen);
+  add_verify(root, chosen);
   add_version(root, chosen);
   try {
     root.parse(argc, argv);

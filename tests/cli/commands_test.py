@@ -10,7 +10,7 @@ import unittest
 
 from binary import SECRET, run, taken_port
 
-COMMANDS = ["serve", "dev", "migrate", "token", "health", "check-config", "docs", "version"]
+COMMANDS = ["serve", "dev", "migrate", "token", "health", "check-config", "docs", "verify", "version"]
 
 
 def decode(part):

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include "app/verify/checker.hpp"
+#include "app/verify/describe.hpp"
+
+/// Live readers: what one connection saw of one room, from join to leave.
+namespace belfry::verify {
+namespace {
+
+constexpr std::size_t kRecent = 3;
+
+void remember(std::deque<std::string>& recent, std::string line) {
+  recent.push_back(std::move(line));
+  if (recent.size() > kRecent) recent.pop_front();
+}
+
+}  // namespace
+
+std::vector<std::string> Checker::with_recent(const Stream& stream, const RoomHistory& room, std::int64_t place) const {
+  auto lines = around(room, place);
+  lines.insert(lines.end(), stream.recent.begin(), stream.recent.end());
+  return lines;
+}
+
+void Checker::check_join(const Join& join) {
+  count("joins");
+  auto& stream = streams_[{join.reader, join.room}];
+  remember(stream.recent, describe(join));
+  static const RoomHistory kEmpty;
+  const auto* found = history_.room(join.room);
+  const auto& room = found == nullptr ? kEmpty : *found;
+  const auto head = room.place(join.last);
+  if (!head) {
+    violate(2, "the head of a join is not in the log", join.reader, {describe(join)});
+    stream.joined = false;
+    return;
+  }
+  if (const auto known = room.known_events.before(join.begun); *head < known) {
+    violate(2, "a join's head is older than what was acknowledged before it", join.reader,
+            with_recent(stream, room, known));
+  }
+  if (const auto* denial = history_.denied(join.user, join.room, join.begun, join.done, true)) {
+    violate(5, "a join succeeded after the right was lost", join.user, {describe(*denial, join.user), describe(join)});
+  }
+  if (!stream.joined) stream.last = *head;
+  stream.joined = true;
+}
+
+void Checker::check_frame(const Frame& frame) {
+  count("frames");
+  auto& stream = streams_[{frame.reader, frame.room}];
+  remember(stream.recent, describe(frame));
+  const auto* room = history_.room(frame.room);
+  const auto place = room == nullptr ? std::nullopt : room->place(frame.event.id);
+  if (!place) {
+    violate(1, "a frame whose event is not in the log", frame.reader, {stream.recent.begin(), stream.recent.end()});
+    return;
+  }
+  if (!stream.joined) {
+    violate(2, "a frame of a room that the reader is not in", frame.reader, with_recent(stream, *room, *place));
+  } else if (*place <= stream.last) {
+    violate(2, "a frame again, or before its place", frame.reader, with_recent(stream, *room, *place));
+  } else if (*place > stream.last + 1) {
+    violate(2, fmt::format("{} events are missing before a frame", *place - stream.last - 1), frame.reader,
+            with_recent(stream, *room, stream.last + 1));
+  }
+  stream.last = std::max(stream.last, *place);
+  if (frame.previous != room->events[static_cast<std::size_t>(*place)].logged.previous) {
+    violate(8, "a frame names another event before it than the log", frame.reader, with_recent(stream, *room, *place));
+  }
+  check_shown(frame.event, *room, *place, frame.reader, {describe(frame)});
+  check_frame_access(frame, *room, *place);
+}
+
+void Checker::check_frame_access(const Frame& frame, const RoomHistory& room, std::int64_t place) {
+  const auto* write = room.events[static_cast<std::size_t>(place)].write;
+  for (const auto& denial : history_.denials(frame.user, frame.room)) {
+    if (!denial.reading || frame.at >= denial.until) continue;
+    const bool begun_after = write != nullptr && write->begun > denial.from;
+    const bool behind = denial.after && place > *denial.after;
+    if (begun_after || behind) {
+      violate(5,
+              begun_after ? "an event written after a revocation was acknowledged reached the reader"
+                          : "an event that stands behind a revocation reached the reader",
+              frame.user, {describe(denial, frame.user), around(room, place, 0, 0).front(), describe(frame)});
+      return;
+    }
+  }
+}
+
+void Checker::check_left(const Left& left) {
+  auto& stream = streams_[{left.reader, left.room}];
+  count(left.reason ? "evictions" : "leaves");
+  remember(stream.recent, describe(left));
+  if (left.reason && !stream.joined) {
+    violate(2, "the end of a subscription is said without one", left.reader,
+            {stream.recent.begin(), stream.recent.end()});
+  }
+  stream.joined = false;
+}
+
+void Checker::check_closed(const Closed& closed) {
+  count("connections ended");
+  auto at = streams_.lower_bound({closed.reader, ""});
+  while (at != streams_.end() && at->first.first == closed.reader) at = streams_.erase(at);
+}
+
+void Checker::check_settled(const Settled& settled) {
+  const auto& stream = streams_[{settled.reader, settled.room}];
+  const auto* room = history_.room(settled.room);
+  if (room == nullptr || !stream.joined) return;
+  count("settled readers");
+  if (stream.last != room->head()) {
+    violate(2, fmt::format("a reader that stayed misses the last {} events", room->head() - stream.last),
+            settled.reader, with_recent(stream, *room, stream.last + 1));
+  }
+  for (const auto& denial : history_.denials(settled.user, settled.room)) {
+    if (denial.reading && denial.until > settled.at) {
+      violate(5, "a subscription outlived the right to it", settled.user,
+              {describe(denial, settled.user), fmt::format("settled {} {}", settled.at, settled.reader)});
+    }
+  }
+}
+
+}  // namespace belfry::verify
