@@ -228,6 +228,7 @@ class Node::Impl {
 
   realtime::HubOptions hub_options() {
     realtime::HubOptions options;
+    options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;

@@ -32,8 +32,9 @@ core::Reason reason_of(const core::Error& refusal) {
 
 /// Up to where the subscription has had everything.
 Position HubCore::position_of(const Subscription& sub) {
-  if (sub.state == State::kLive && sub.room->position.seq > sub.since.seq) return sub.room->position;
-  return sub.since;
+  if (sub.state != State::kLive) return sub.since;
+  const Position& reached = sub.room->pending.empty() ? sub.room->position : sub.room->pending_before;
+  return reached.seq > sub.since.seq ? reached : sub.since;
 }
 
 void HubCore::mark_suspended(const SubscriptionPtr& sub) {

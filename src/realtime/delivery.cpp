@@ -10,6 +10,8 @@ namespace {
 
 /// Events a stalled room keeps; what is beyond is read from the log again.
 constexpr std::size_t kMaxHeld = 256;
+/// Events that a room collects in one turn.
+constexpr std::size_t kMaxPending = 256;
 
 }  // namespace
 
@@ -25,9 +27,8 @@ void HubCore::on_commit(const domain::CommitNotice& notice) {
     }
     const auto before = room->position.seq;
     if (run(room, growth.events) == Run::kHole) room->hinted = std::max(room->hinted, last);
-    if (room->position.seq > before) {
-      metrics_.commit_to_socket_seconds.observe(std::chrono::steady_clock::now() - notice.committed_at);
-    }
+    if (room->position.seq > before && !room->pending_commit) room->pending_commit = notice.committed_at;
+    if (room->pending.empty()) observe_commit(*room);
     read_if_behind(room);
   };
   // The access log first: what follows it in the same notice then need not stall.
@@ -76,12 +77,26 @@ void HubCore::hold(Room& room, std::span<const domain::SharedEvent> events) {
   room.hinted = std::max(room.hinted, events.back()->seq);
 }
 
+/// From the commit to the end of the turn in which its members' sockets got it.
+void HubCore::observe_commit(Room& room) {
+  if (const auto committed = std::exchange(room.pending_commit, std::nullopt)) {
+    metrics_.commit_to_socket_seconds.observe(std::chrono::steady_clock::now() - *committed);
+  }
+}
+
+/// In order; what members see waits for the end of the turn, and leaves before anything that takes members away.
 void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
   const Position before = room->position;
+  if (!event->visible()) room == access_ ? flush_all() : flush(room);
   room->position.step(*event);
   room->hinted = std::max(room->hinted, event->seq);
   if (event->visible()) {
-    fan_out(*room, *event, before);
+    if (room->pending.empty()) {
+      room->pending_before = before;
+      if (options_.at_turn_end) unflushed_.push_back(room);
+    }
+    room->pending.push_back(event);
+    if (!options_.at_turn_end || room->pending.size() >= kMaxPending) flush(room);
   } else if (room == access_) {
     apply_access(*event);
   } else {
@@ -89,61 +104,32 @@ void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
   }
 }
 
-void HubCore::fan_out(Room& room, const domain::Event& event, const Position& before) {
-  const auto now = clock_.now();
-  const auto occurred_at = event.occurred_at();
-  std::uint64_t delivered = 0;
-  std::vector<SubscriptionPtr> broken;
-  frames_.clear();
-  ++room.iterating;
-  // By index and with holes: the list may grow or lose members while a subscriber is called.
-  for (std::size_t i = 0; i < room.members.size(); ++i) {
-    Subscription* const sub = room.members[i].get();
-    if (sub == nullptr || sub->state != State::kLive || event.seq <= sub->since.seq) continue;
-    if (expired(*sub, now, occurred_at)) {
-      fall_behind(*sub, before);
-      suspend_expired(room.members[i]);
-    } else if (!sub->subscriber->writable()) {
-      fall_behind(*sub, before);
-      metrics_.suspensions.add();
-    } else if (may_see(*sub, event)) {
-      if (give(*sub->subscriber, frames_, event)) {
-        ++delivered;
-      } else if (room.members[i]) {
-        broken.push_back(room.members[i]);
-      }
-    }
+void HubCore::hook_turn_end() {
+  if (!options_.at_turn_end) return;
+  options_.at_turn_end(guarded([this] { flush_all(); }));
+}
+
+void HubCore::flush_all() {
+  for (const auto& weak : std::exchange(unflushed_, {})) {
+    if (const RoomPtr room = weak.lock()) flush(room);
   }
-  --room.iterating;
-  frames_.clear();
-  compact(room);
-  metrics_.deliveries.add(delivered);
-  for (const auto& sub : broken) give_up(sub);
 }
 
-/// False: this subscriber has not got the event and never will.
-bool HubCore::give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event) {
-  bool given = false;
-  const bool whole = safely([&] {
-    if (const auto& frame = frame_for(frames, subscriber.encoder(), event)) {
-      subscriber.deliver(frame);
-      given = true;
-    }
-  });
-  return whole && given;
-}
-
-/// An event that cannot be given is a gap, and a gap is said.
-void HubCore::give_up(const SubscriptionPtr& sub) {
-  evict(sub, core::Reason::kServiceUnavailable, core::Error::unavailable("The room's events cannot be delivered."));
-}
-
-void HubCore::report(std::string_view what) { telemetry::error("hub_callback_failed", {{"what", what}}); }
-
-/// The room already stands after the event that this subscription does not get.
-void HubCore::fall_behind(Subscription& sub, const Position& before) {
-  if (sub.since.seq < before.seq) sub.since = before;
-  sub.state = State::kBehind;
+void HubCore::flush(const RoomPtr& room) {
+  if (room->pending.empty()) return;
+  auto pending = std::exchange(room->pending, {});
+  Position before = room->pending_before;
+  std::vector<FrameCache> frames(pending.size());
+  for (std::size_t at = 0; at < pending.size() && !room->dropped;) {
+    auto piece = next_piece(*room, std::span(pending).subspan(at), std::span(frames).subspan(at));
+    at += piece.events.size();
+    const auto events = piece.events;
+    fan_out(*room, std::move(piece), before);
+    for (const auto& event : events) before.step(*event);
+  }
+  observe_commit(*room);
+  pending.clear();
+  if (room->pending.empty()) room->pending = std::move(pending);  // its memory, for the next turn
 }
 
 void HubCore::apply_control(const RoomPtr& room, const domain::Event& event) {
@@ -166,25 +152,6 @@ void HubCore::apply_control(const RoomPtr& room, const domain::Event& event) {
       if (const auto sub = member->find(room->key)) doubt(sub);
     }
   }
-}
-
-const SharedFrame& HubCore::frame_for(FrameCache& cache, const Encoder& encoder, const domain::Event& event) {
-  for (const auto& [known, frame] : cache) {
-    if (known == &encoder) return frame;
-  }
-  metrics_.events_encoded.add();
-  SharedFrame frame;
-  safely([&] { frame = encoder.encode(event); });
-  return cache.emplace_back(&encoder, std::move(frame)).second;
-}
-
-/// Two audiences are two rooms; this is the second lock.
-bool HubCore::may_see(const Subscription& sub, const domain::Event& event) {
-  return event.audience == domain::Audience::kPublic || sub.subscriber->actor().admin();
-}
-
-bool HubCore::expired(const Subscription& sub, core::TimePoint now, core::TimePoint occurred_at) {
-  return sub.valid_until && (now >= *sub.valid_until || occurred_at >= *sub.valid_until);
 }
 
 }  // namespace belfry::realtime

@@ -1,5 +1,7 @@
 #include "belfry/realtime/frame.hpp"
 
+#include <utility>
+
 namespace belfry::realtime {
 
 namespace {
@@ -32,6 +34,18 @@ Frame::Frame(std::string_view text) : header_(header_size(text.size())) {
     put_big_endian(bytes_, text.size(), 8);
   }
   bytes_.append(text);
+}
+
+Frame::Frame(std::vector<SharedFrame> messages) : messages_(std::move(messages)) {
+  std::size_t size = 0;
+  for (const auto& message : messages_) size += message->wire().size();
+  bytes_.reserve(size);
+  for (const auto& message : messages_) bytes_.append(message->wire());
+}
+
+SharedFrame join_frames(std::vector<SharedFrame> messages) {
+  if (messages.size() == 1) return std::move(messages.front());
+  return std::make_shared<const Frame>(std::move(messages));
 }
 
 }  // namespace belfry::realtime

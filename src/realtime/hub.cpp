@@ -13,7 +13,9 @@ class Hub::Impl : public HubCore {
 
 Hub::Hub(HubOptions options, domain::Database& database, runtime::Wheel& wheel, const core::Clock& clock,
          telemetry::Metrics& metrics)
-    : impl_(std::make_shared<Impl>(std::move(options), make_database_reads(database), wheel, clock, metrics)) {}
+    : impl_(std::make_shared<Impl>(std::move(options), make_database_reads(database), wheel, clock, metrics)) {
+  impl_->hook_turn_end();
+}
 
 Hub::~Hub() { impl_->stop(); }
 

@@ -30,6 +30,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
           telemetry::Metrics& metrics);
 
   void start();
+  /// Once, before the loop runs.
+  void hook_turn_end();
   bool started() const { return started_; }
   void stop();
   void join(Subscriber& subscriber, const domain::RoomTarget& target, JoinDone done);
@@ -76,7 +78,23 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   Run run(const RoomPtr& room, std::span<const domain::SharedEvent> events);
   void hold(Room& room, std::span<const domain::SharedEvent> events);
   void deliver(const RoomPtr& room, const domain::SharedEvent& event);
-  void fan_out(Room& room, const domain::Event& event, const Position& before);
+  void flush_all();
+  void flush(const RoomPtr& room);
+  void observe_commit(Room& room);
+
+  // fan_out.cpp: one room's events to its members.
+  /// Events that leave together, and what each dialect makes of them.
+  struct Piece {
+    std::span<const domain::SharedEvent> events;
+    std::span<FrameCache> frames;  ///< parallel to `events`
+    FrameCache joined;
+    core::TimePoint latest{};
+    bool everybody = true;  ///< nothing in it is for some members only
+  };
+  Piece next_piece(Room& room, std::span<const domain::SharedEvent> events, std::span<FrameCache> frames);
+  void fan_out(Room& room, Piece piece, const Position& before);
+  bool give_one_by_one(const SubscriptionPtr& sub, Piece& piece, Position before, core::TimePoint now);
+  const SharedFrame& frame_for(Piece& piece, const Encoder& encoder);
   static void fall_behind(Subscription& sub, const Position& before);
   bool give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event);
   void give_up(const SubscriptionPtr& sub);
@@ -193,7 +211,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::size_t subscriptions_ = 0;
   TargetCache targets_;
   std::unordered_set<core::UserId> introduced_;
-  FrameCache frames_;  ///< of the event that is being delivered
+  std::vector<std::weak_ptr<Room>> unflushed_;  ///< have something pending
 
   RoomPtr access_;
   bool access_asked_ = false;

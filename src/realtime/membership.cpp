@@ -201,6 +201,7 @@ void HubCore::drop_if_empty(Room& room) {
   room.retry.cancel();
   room.refill_retry.cancel();
   room.held.clear();
+  room.pending.clear();
   metrics_.rooms.sub();
   const auto key = room.key;
   rooms_.erase(key);

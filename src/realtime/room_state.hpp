@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -102,6 +103,10 @@ struct Room {
   Position position;                      ///< processed and delivered up to here
   std::int64_t hinted = 0;                ///< the log is said to reach this far
   std::vector<domain::SharedEvent> held;  ///< directly after `position`
+  /// Up to `position`; leaves at the end of the loop's turn. Whoever is suspended before that has not had it.
+  std::vector<domain::SharedEvent> pending;
+  Position pending_before;                                              ///< in front of `pending`
+  std::optional<std::chrono::steady_clock::time_point> pending_commit;  ///< the first of `pending` was committed then
   std::vector<SubscriptionPtr> members;
   std::vector<SubscriptionPtr> ready;  ///< behind and writable
   std::size_t count = 0;               ///< members without holes

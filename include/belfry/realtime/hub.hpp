@@ -27,6 +27,9 @@ struct HubOptions {
   std::function<void(core::UserId)> on_access_changed;
   /// A bus that tells of followed rooms only, which outlives the hub's use; null: hints come unasked.
   domain::Bus* bus = nullptr;
+  /// Registers what runs at the end of every turn of the loop, in front of what sends: the events of one turn then
+  /// leave a room as one frame. Null: each event leaves at once.
+  std::function<void(std::function<void()>)> at_turn_end;
 };
 
 /// What a join answers: the position after which events follow live.

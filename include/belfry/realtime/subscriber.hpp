@@ -24,6 +24,7 @@ class Subscriber {
   virtual const Encoder& encoder() const = 0;
   /// False while its queue is over the limit: then the hub keeps only "behind since" and refills after `Hub::drained`.
   virtual bool writable() const = 0;
+  /// One message or several that leave together, all of one room.
   virtual void deliver(const SharedFrame& frame) = 0;
   /// The last thing the subscriber hears of this room.
   virtual void room_left(const domain::RoomKey& room, core::Reason reason) = 0;

@@ -1,4 +1,5 @@
 #include <random>
+#include <tuple>
 
 #include "unit/realtime/hub_fixture.hpp"
 
@@ -24,8 +25,10 @@ class Witness final : public Subscriber {
   bool writable() const override { return room_for > 0; }
 
   void deliver(const SharedFrame& frame) override {
+    for (std::size_t i = 0; i < frame->count(); ++i) hear(std::string(frame->text(i)));
+  }
+  void hear(const std::string& text) {
     --room_for;
-    const std::string text(frame->text());
     const auto hash = text.find('#');
     const auto key = std::stoll(text.substr(0, hash));
     const auto seq = std::stoll(text.substr(hash + 1));
@@ -80,12 +83,18 @@ class Witness final : public Subscriber {
   domain::Actor actor_;
 };
 
-class RandomScheduleTest : public HubTest, public ::testing::WithParamInterface<int> {
+/// A seed, and whether the events of a turn leave together: a turn then ends at random moments.
+class RandomScheduleTest : public HubTest, public ::testing::WithParamInterface<std::tuple<int, bool>> {
  protected:
   RandomScheduleTest()
-      : HubTest(
-            HubOptions{.recheck_interval = std::chrono::seconds{1}, .refill_records = 3, .max_concurrent_refills = 2}),
-        random_(static_cast<unsigned>(GetParam())) {
+      : HubTest(HubOptions{.recheck_interval = std::chrono::seconds{1},
+                           .refill_records = 3,
+                           .max_concurrent_refills = 2,
+                           .at_turn_end = std::get<bool>(GetParam())
+                                              ? [this](std::function<void()> hook) { end_turn = std::move(hook); }
+                                              : std::function<void(std::function<void()>)>()}),
+        random_(static_cast<unsigned>(std::get<int>(GetParam()))) {
+    hub->hook_turn_end();
     world.logs[kRoom];
     world.logs[kTalk];
     for (int i = 0; i < 5; ++i) witnesses.push_back(std::make_unique<Witness>(world, encoder, i + 1));
@@ -155,6 +164,7 @@ class RandomScheduleTest : public HubTest, public ::testing::WithParamInterface<
   }
   void step() {
     const int what = pick(100);
+    if (end_turn && pick(3) == 0) end_turn();
     if (what < 25) return committed(world.append(some_room()));
     if (what < 65) return step_a_read();
     if (what < 75) return join_someone();
@@ -176,6 +186,7 @@ class RandomScheduleTest : public HubTest, public ::testing::WithParamInterface<
   }
 
   std::vector<std::unique_ptr<Witness>> witnesses;
+  std::function<void()> end_turn;
 
  private:
   std::mt19937 random_;
@@ -194,9 +205,11 @@ TEST_P(RandomScheduleTest, EveryReaderThatStaysEndsWithExactlyTheRoomsEvents) {
   }
   for (int i = 0; i < 20; ++i) {
     reads->settle();
+    if (end_turn) end_turn();
     pass(milliseconds{600});
   }
   reads->settle();
+  if (end_turn) end_turn();
   for (const auto& who : witnesses) {
     who->check();
     EXPECT_TRUE(who->joining.empty()) << "a join was never answered";
@@ -207,7 +220,7 @@ TEST_P(RandomScheduleTest, EveryReaderThatStaysEndsWithExactlyTheRoomsEvents) {
   EXPECT_EQ(wheel.size(), 1U) << "only the sweep";
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomScheduleTest, ::testing::Range(1, 151));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomScheduleTest, ::testing::Combine(::testing::Range(1, 151), ::testing::Bool()));
 
 }  // namespace
 }  // namespace belfry::realtime::testing
