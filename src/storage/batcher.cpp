@@ -33,7 +33,7 @@ constexpr Statement kAllRooms{"batch_all_rooms", R"sql(
 }  // namespace
 
 Batcher::Batcher(Engine& engine)
-    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-batch"), engine.metrics) {}
+    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-batch"), engine.metrics, &engine.seen_alive) {}
 
 void Batcher::run() {
   while (true) {

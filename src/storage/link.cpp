@@ -38,16 +38,17 @@ std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInD
 
 }  // namespace
 
-Link::Link(std::string url, std::string conninfo, telemetry::Metrics& metrics)
-    : url_(std::move(url)), conninfo_(std::move(conninfo)), metrics_(metrics) {}
+Link::Link(std::string url, std::string conninfo, telemetry::Metrics& metrics,
+           const std::atomic<std::uint32_t>* seen_alive)
+    : url_(std::move(url)), conninfo_(std::move(conninfo)), metrics_(metrics), seen_alive_(seen_alive) {}
 
 Link::~Link() { drop(); }
 
 Connection& Link::get() {
-  if (connection_ && connection_->raw().is_open()) return *connection_;
+  if (open()) return *connection_;
   drop();
-  const auto now = Clock::now();
-  if (now < retry_at_) throw Unreachable("waiting before the next attempt to connect");
+  if (Clock::now() < retry_at()) throw Unreachable("waiting before the next attempt to connect");
+  if (seen_alive_ != nullptr) heeded_ = *seen_alive_;  // before the attempt: what is seen during it counts for the next
   try {
     connection_ = std::make_unique<Connection>(conninfo_);
   } catch (const std::exception& e) {
@@ -59,6 +60,10 @@ Connection& Link::get() {
   backoff_ = std::chrono::milliseconds{0};
   metrics_.database_connections.add();
   return *connection_;
+}
+
+Clock::time_point Link::retry_at() const {
+  return seen_alive_ != nullptr && *seen_alive_ != heeded_ ? Clock::time_point{} : retry_at_;
 }
 
 void Link::drop() {

@@ -18,12 +18,12 @@ constexpr Statement kAssignedXid{"work_xid", "SELECT pg_current_xact_id_if_assig
 }  // namespace
 
 PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::chrono::milliseconds retention,
-                           const domain::GrantProvider::Answers* external)
+                           const domain::GrantProvider::Answers* external, HeldRooms* held)
     : connection_(connection),
       mode_(mode),
       transaction_(connection.raw()),
       session_(connection, transaction_),
-      writer_(session_),
+      writer_(session_, held),
       log_(session_, retention, [this] { return now(); }),
       channels_(session_),
       posts_(session_),

@@ -27,9 +27,10 @@ namespace belfry::storage {
 /// One transaction on one connection. Begins when made; rolls back when dropped without `commit`.
 class PgUnitOfWork final : public domain::UnitOfWork {
  public:
-  /// `external`: answers of the entitlement provider, null when grants are our own. Must outlive this object.
+  /// `external`: answers of the entitlement provider, null when grants are our own. `held`: rooms that may not be worth
+  /// waiting for; null: every room is. Both must outlive this object.
   PgUnitOfWork(Connection& connection, domain::JobMode mode, std::chrono::milliseconds retention,
-               const domain::GrantProvider::Answers* external);
+               const domain::GrantProvider::Answers* external, HeldRooms* held = nullptr);
   ~PgUnitOfWork() override;
   PgUnitOfWork(const PgUnitOfWork&) = delete;
   PgUnitOfWork& operator=(const PgUnitOfWork&) = delete;
