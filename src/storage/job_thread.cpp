@@ -85,6 +85,9 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
     return run_once(*job, begun);
   } catch (const CommitInDoubt& doubt) {
     return settle(doubt, *job);
+  } catch (const CommitNotReplicated&) {
+    telemetry::error("commit_not_replicated", {{"job", job->options.name}});
+    return core::fail(unavailable_error());
   } catch (domain::GrantsUnknown& unknown) {
     parked = true;
     engine_.ask_grants(job, std::move(unknown.questions), [&engine = engine_, &queue = queue_, job] {
@@ -102,10 +105,7 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
 JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   auto& connection = link_.get();
   const Watchdog::Watch watch(engine_.watchdog, connection.raw().sock(), job.deadline + kWatchdogMargin);
-  if (job.options.caller) {
-    const auto* caller = &*job.options.caller;
-    engine_.sightings.record(connection, std::span(&caller, 1));
-  }
+  record_caller(connection, job);
   PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers),
                     &engine_.held_rooms);
   begun = true;
@@ -118,6 +118,18 @@ JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   if (job.mode == domain::JobMode::kWrite) engine_.metrics.commit_seconds.observe(Clock::now() - before);
   engine_.committed(work.notice());
   return result;
+}
+
+/// Who only reads is served also while nothing can be written: the next job of theirs tries again.
+void JobThread::record_caller(Connection& connection, const Job& job) {
+  if (!job.options.caller) return;
+  const auto* caller = &*job.options.caller;
+  try {
+    engine_.sightings.record(connection, std::span(&caller, 1));
+  } catch (const pqxx::sql_error& e) {
+    if (job.mode == domain::JobMode::kWrite || !connection.raw().is_open()) throw;
+    telemetry::debug("caller_not_recorded", {{"sqlstate", e.sqlstate()}});
+  }
 }
 
 JobThread::Answer JobThread::settle(const CommitInDoubt& doubt, Job& job) {

@@ -30,6 +30,7 @@ class JobThread {
   /// Empty also when the job left this thread and comes back to some; then `parked` is true.
   Answer attempt(const std::shared_ptr<Job>& job, bool& parked);
   Answer run_once(Job& job, bool& begun);
+  void record_caller(Connection& connection, const Job& job);
   Answer settle(const CommitInDoubt& doubt, Job& job);
   /// The same.
   Answer judge(const Failure& failure, const std::shared_ptr<Job>& job, bool begun, bool& parked);

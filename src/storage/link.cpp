@@ -20,6 +20,16 @@ constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"
 constexpr Statement kEventExists{"event_exists",
                                  "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
 
+// Its COMMIT waits for the standbys that are to have it, as that of the transaction in doubt should have: with an
+// answer they have both.
+constexpr Statement kFence{"commit_fence", "SELECT pg_logical_emit_message(true, 'belfry', '')"};
+
+CommitOutcome committed_if_replicated(Connection& connection, Session& session) {
+  const auto warnings = connection.warnings();
+  session.run(kFence);
+  return connection.warnings() == warnings ? CommitOutcome::kCommitted : CommitOutcome::kUnknown;
+}
+
 /// Empty: still running.
 std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInDoubt& doubt) {
   pqxx::nontransaction transaction(connection.raw());
@@ -31,9 +41,9 @@ std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInD
   if (text != "committed") return CommitOutcome::kAborted;
   // A promoted standby that lost the tail gives the number to somebody else; an event's id belongs to one transaction
   // only. Asked after the status, so that this statement's snapshot has what the status says.
-  if (!doubt.last_event) return CommitOutcome::kCommitted;
+  if (!doubt.last_event) return committed_if_replicated(connection, session);
   const auto event = session.run(kEventExists, doubt.room_id, to_sql(*doubt.last_event));
-  return event.empty() ? CommitOutcome::kAborted : CommitOutcome::kCommitted;
+  return event.empty() ? CommitOutcome::kAborted : committed_if_replicated(connection, session);
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ void PgUnitOfWork::commit() {
       doubt.xid = rows.front()[0].as<std::string>();
     }
   }
+  const auto warnings = connection_.warnings();
   try {
     transaction_.exec("COMMIT");
     open_ = false;
@@ -81,6 +82,7 @@ void PgUnitOfWork::commit() {
     if (doubt.xid.empty()) throw;
     throw doubt;
   }
+  if (mode_ == domain::JobMode::kWrite && connection_.warnings() != warnings) throw CommitNotReplicated{};
 }
 
 }  // namespace belfry::storage

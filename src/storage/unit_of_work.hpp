@@ -35,7 +35,8 @@ class PgUnitOfWork final : public domain::UnitOfWork {
   PgUnitOfWork(const PgUnitOfWork&) = delete;
   PgUnitOfWork& operator=(const PgUnitOfWork&) = delete;
 
-  /// Writes what was appended and commits. Throws CommitInDoubt when the connection dies at COMMIT.
+  /// Writes what was appended and commits. Throws CommitInDoubt when the connection dies at COMMIT, CommitNotReplicated
+  /// when standbys that should have it may not.
   void commit();
   /// What was appended; null when nothing was.
   std::shared_ptr<const domain::CommitNotice> notice() const { return writer_.notice(); }
