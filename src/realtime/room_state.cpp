@@ -17,6 +17,11 @@ std::optional<domain::RoomKey> TargetCache::find(const domain::RoomTarget& targe
   return at->second->second;
 }
 
+void TargetCache::clear() {
+  index_.clear();
+  entries_.clear();
+}
+
 void TargetCache::put(const domain::RoomTarget& target, const domain::RoomKey& room) {
   if (find(target)) return;
   if (entries_.size() >= capacity_) {

@@ -121,6 +121,7 @@ class TargetCache {
   explicit TargetCache(std::size_t capacity) : capacity_(capacity) {}
   std::optional<domain::RoomKey> find(const domain::RoomTarget& target);
   void put(const domain::RoomTarget& target, const domain::RoomKey& room);
+  void clear();
 
  private:
   struct Hash {

@@ -20,7 +20,8 @@ void HubCore::on_hint(const std::optional<domain::LogHint>& hint) {
 
 void HubCore::on_database_restored() {
   verify_ = true;
-  follow_access();  // at once where it waits to try again
+  targets_.clear();  // a failover may have taken rooms back, and given their numbers to others
+  follow_access();   // at once where it waits to try again
   sweep_now();
 }
 

@@ -33,9 +33,14 @@ constexpr Statement kAllRooms{"batch_all_rooms", R"sql(
 }  // namespace
 
 Batcher::Batcher(Engine& engine)
-    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-batch"), engine.metrics) {}
+    : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-batch"), engine.metrics, &engine.seen_alive) {}
 
 void Batcher::run() {
+  try {
+    link_.get();  // before somebody else has the server's last one
+  } catch (const Unreachable&) {
+    engine_.lost();
+  }
   while (true) {
     auto until = SteadyTime::max();
     for (const auto& waiting : aside_) until = std::min(until, waiting.probe_at);
@@ -134,6 +139,10 @@ std::vector<Batcher::Items> Batcher::attempt(Items items, int tries) {
     run_once(items);
   } catch (const CommitInDoubt& doubt) {
     return settle(doubt, std::move(items));
+  } catch (const CommitNotReplicated&) {
+    telemetry::error("commit_not_replicated", {{"job", "messages.create"}, {"size", items.size()}});
+    fail_all(items, unavailable_error());
+    return {};
   } catch (domain::GrantsUnknown& unknown) {
     return ask_grants(std::move(unknown.questions), std::move(items));
   } catch (...) {

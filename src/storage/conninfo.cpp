@@ -57,7 +57,7 @@ std::string make_conninfo(const std::string& url, const ConnectionSettings& sett
   const bool uri = is_uri(url);
   const std::string options = fmt::format(
       "-c lock_timeout={} -c statement_timeout={} -c idle_in_transaction_session_timeout={} -c timezone=UTC "
-      "-c datestyle=ISO -c synchronous_commit={}",
+      "-c datestyle=ISO -c client_min_messages=warning -c synchronous_commit={}",
       settings.lock_timeout.count(), settings.statement_timeout.count(), settings.idle_in_transaction_timeout.count(),
       settings.synchronous_commit ? "on" : "off");
   std::string out = url;

@@ -30,9 +30,10 @@ class PostgresDatabase::Impl {
     // Hot writes go through the batcher: of the rest, most are reads.
     const int writers = std::max(1, engine_->options.connections * 3 / 8);
     const int readers = std::max(1, engine_->options.connections - writers);
-    for (int i = 0; i < readers; ++i) threads_.emplace_back([this] { run_thread<JobThread>("reads", engine_->reads); });
+    for (int i = 0; i < readers; ++i)
+      threads_.emplace_back([this] { run_thread<JobThread>("reads", domain::JobMode::kRead); });
     for (int i = 0; i < writers; ++i)
-      threads_.emplace_back([this] { run_thread<JobThread>("writes", engine_->writes); });
+      threads_.emplace_back([this] { run_thread<JobThread>("writes", domain::JobMode::kWrite); });
   }
 
   void stop() {
@@ -44,7 +45,8 @@ class PostgresDatabase::Impl {
     threads_.clear();
     housekeeper_.stop();
     monitor_.stop();
-    engine_->refuse_late();  // with `stopping` set: all that the provider still had
+    engine_->refuse_late();  // with `stopping` set: all that the provider still had, and all that rests
+    engine_->wake_resting();
   }
 
   Health health() const { return monitor_.health(); }
@@ -79,10 +81,10 @@ class PostgresDatabase::Impl {
     }
   }
 
-  template <class Runner, class... Queue>
-  void run_thread(const char* name, Queue&... queue) {
+  template <class Runner, class... What>
+  void run_thread(const char* name, What... what) {
     try {
-      Runner(*engine_, queue...).run();
+      Runner(*engine_, what...).run();
     } catch (const std::exception& e) {
       // Every job's failure is caught at the job; what comes here is a fault of ours, and a thread less.
       telemetry::error("database_thread_ended", {{"thread", name}, {"error", e.what()}});

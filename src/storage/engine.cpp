@@ -1,5 +1,7 @@
 #include "storage/engine.hpp"
 
+#include <algorithm>
+
 #include "belfry/telemetry/log.hpp"
 #include "storage/conninfo.hpp"
 
@@ -73,6 +75,42 @@ void Engine::ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::Gr
     if (self->stopping) return;
     self->provider->ask(std::move(questions), false, std::move(answered));
   });
+}
+
+void Engine::rest(std::shared_ptr<Job> job, std::chrono::milliseconds pause) {
+  {
+    const std::lock_guard lock(resting_mutex_);
+    if (!stopping && resting_.size() < options.max_queued_jobs) {
+      resting_.emplace_back(std::chrono::steady_clock::now() + pause, std::move(job));
+      return;
+    }
+  }
+  job->fail(unavailable_error());
+}
+
+void Engine::wake_resting() {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<std::shared_ptr<Job>> due;
+  {
+    const std::lock_guard lock(resting_mutex_);
+    std::erase_if(resting_, [&](auto& waiting) {
+      auto& [at, job] = waiting;
+      if (!stopping && at > now && job->deadline > now) return false;
+      due.push_back(std::move(job));
+      return true;
+    });
+  }
+  for (auto& job : due) {
+    if (job->deadline <= now) {
+      telemetry::warn("job_out_of_time", {{"job", job->options.name}, {"tries", job->tries + job->rests}});
+      job->fail(unavailable_error());
+      continue;
+    }
+    metrics.jobs_queued.add();
+    if (jobs(job->mode).push_back_again(job)) continue;
+    metrics.jobs_queued.sub();
+    job->fail(unavailable_error());
+  }
 }
 
 void Engine::refuse_late() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "belfry/storage/postgres.hpp"
+#include "storage/held_rooms.hpp"
 #include "storage/job_queue.hpp"
 #include "storage/link.hpp"
 #include "storage/pending.hpp"
@@ -38,6 +39,9 @@ struct Engine : std::enable_shared_from_this<Engine> {
                   std::function<void()> resume);
   /// Answers what is past its deadline and in no thread's hands.
   void refuse_late();
+  /// Puts a job aside that somebody's lock holds up: its thread is needed by others. It comes back by `wake_resting`.
+  void rest(std::shared_ptr<Job> job, std::chrono::milliseconds pause);
+  void wake_resting();
   /// A connection broke: the health check shall look now, and tell that the database was away.
   void lost();
 
@@ -62,11 +66,23 @@ struct Engine : std::enable_shared_from_this<Engine> {
   std::atomic<bool> stopping{false};
   std::atomic<SchemaState> schema{SchemaState::kUnknown};
   std::atomic<bool> was_lost{false};
+  std::atomic<std::uint32_t> seen_alive{0};  ///< grows whenever the health check found the database well
+  HeldRooms held_rooms;
+  /// Threads that have a connection, of those that run reads and of those that run writes.
+  std::atomic<int>& connected(domain::JobMode mode) {
+    return mode == domain::JobMode::kRead ? connected_readers_ : connected_writers_;
+  }
   std::function<void()> wake_monitor;  ///< set before the threads start, as the next
   std::function<void(const std::set<std::chrono::sys_days>&)> want_partitions;
 
   std::mutex asking_mutex;
   std::set<std::shared_ptr<Pending>> asking;  ///< waiting for the provider
+
+ private:
+  std::atomic<int> connected_readers_{0};
+  std::atomic<int> connected_writers_{0};
+  std::mutex resting_mutex_;
+  std::vector<std::pair<SteadyTime, std::shared_ptr<Job>>> resting_;  ///< with the time to come back
 };
 
 template <class Done, class Outcome>

@@ -25,6 +25,10 @@ struct CommitInDoubt {
   std::optional<core::Uuid> last_event;  ///< present in the log exactly when the transaction committed
 };
 
+/// COMMIT happened on this server, which gave up waiting for the standbys that are to have it: a failover may take it
+/// back. Those who asked are not told that it is done.
+struct CommitNotReplicated {};
+
 /// Records were to be written into days that have no partition: the clock was wrong, or nobody kept house for long.
 struct PartitionMissing : std::runtime_error {
   explicit PartitionMissing(std::set<std::chrono::sys_days> asked)

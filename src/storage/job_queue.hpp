@@ -17,9 +17,11 @@ class JobQueue {
   explicit JobQueue(std::size_t capacity) : capacity_(capacity) {}
 
   /// False when full or closed.
-  bool push(std::shared_ptr<T> item) { return put(std::move(item), false); }
+  bool push(std::shared_ptr<T> item) { return put(std::move(item), Place::kNew); }
   /// For what was accepted before and comes back: goes first and needs no room. False when closed.
-  bool push_again(std::shared_ptr<T> item) { return put(std::move(item), true); }
+  bool push_again(std::shared_ptr<T> item) { return put(std::move(item), Place::kFirst); }
+  /// The same, behind the others: for what may come back often.
+  bool push_back_again(std::shared_ptr<T> item) { return put(std::move(item), Place::kLast); }
 
   /// Waits until there is something or `until`; empty when closed or late.
   std::vector<std::shared_ptr<T>> take(std::size_t most, SteadyTime until = SteadyTime::max()) {
@@ -69,11 +71,13 @@ class JobQueue {
   }
 
  private:
-  bool put(std::shared_ptr<T> item, bool again) {
+  enum class Place { kNew, kFirst, kLast };
+
+  bool put(std::shared_ptr<T> item, Place place) {
     {
       const std::lock_guard lock(mutex_);
-      if (closed_ || (!again && items_.size() >= capacity_)) return false;
-      if (again) {
+      if (closed_ || (place == Place::kNew && items_.size() >= capacity_)) return false;
+      if (place == Place::kFirst) {
         items_.push_front(std::move(item));
       } else {
         items_.push_back(std::move(item));

@@ -16,36 +16,65 @@ constexpr int kMostTries = 10;
 /// An outcome in doubt is asked at least this long, also when the job's deadline is near: an answer is worth more than
 /// punctuality.
 constexpr std::chrono::milliseconds kLeastDoubt{1000};
+constexpr std::chrono::milliseconds kLeastPause{2};
+/// Of what waits for a lock that somebody keeps; doubled up to 800 ms.
+constexpr std::chrono::milliseconds kLeastRest{50};
+/// How often a thread without a connection looks whether the others still have theirs.
+constexpr std::chrono::milliseconds kLookForOthers{20};
 
 }  // namespace
 
-JobThread::JobThread(Engine& engine, JobQueue<Job>& queue)
-    : engine_(engine), queue_(queue), link_(engine.options.url, engine.conninfo("belfry"), engine.metrics) {}
+JobThread::JobThread(Engine& engine, domain::JobMode mode)
+    : engine_(engine),
+      queue_(engine.jobs(mode)),
+      connected_(engine.connected(mode)),
+      link_(engine.options.url, engine.conninfo("belfry"), engine.metrics, &engine.seen_alive) {}
+
+JobThread::~JobThread() {
+  if (counted_) --connected_;
+}
 
 void JobThread::run() {
-  try {
-    link_.get();
-  } catch (const Unreachable&) {
-    engine_.lost();
-  }
   while (true) {
+    await_connection();
     const auto taken = queue_.take(1);
     if (taken.empty()) return;
     engine_.metrics.jobs_queued.sub();
     finish(taken.front());
+    count_connection();
+  }
+}
+
+void JobThread::await_connection() {
+  while (!link_.open()) {
+    try {
+      link_.get();
+    } catch (const Unreachable&) {
+      engine_.lost();
+    }
+    count_connection();
+    if (link_.open() || !others_connected() || engine_.stopping) return;
+    std::this_thread::sleep_for(kLookForOthers);
+  }
+}
+
+void JobThread::count_connection() {
+  if (const bool open = link_.open(); open != counted_) {
+    connected_ += open ? 1 : -1;
+    counted_ = open;
   }
 }
 
 void JobThread::finish(const std::shared_ptr<Job>& job) {
-  for (tries_ = 0; tries_ < kMostTries; ++tries_) {
+  for (; job->tries < kMostTries; ++job->tries) {
     if (Clock::now() >= job->deadline) break;
-    if (tries_ > 0) engine_.metrics.transaction_retries.add();
+    if (job->tries + job->rests > 0) engine_.metrics.transaction_retries.add();
     bool parked = false;
     auto answer = attempt(job, parked);
     if (parked) return;
     if (answer) return job->answer(std::move(*answer));
   }
-  telemetry::warn("job_out_of_time", {{"job", job->options.name}, {"tries", tries_}});
+  telemetry::warn("job_out_of_time", {{"job", job->options.name}, {"tries", job->tries + job->rests}});
   job->fail(unavailable_error());
 }
 
@@ -56,6 +85,9 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
     return run_once(*job, begun);
   } catch (const CommitInDoubt& doubt) {
     return settle(doubt, *job);
+  } catch (const CommitNotReplicated&) {
+    telemetry::error("commit_not_replicated", {{"job", job->options.name}});
+    return core::fail(unavailable_error());
   } catch (domain::GrantsUnknown& unknown) {
     parked = true;
     engine_.ask_grants(job, std::move(unknown.questions), [&engine = engine_, &queue = queue_, job] {
@@ -66,18 +98,16 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
     });
     return std::nullopt;
   } catch (...) {
-    return judge(classify(std::current_exception(), link_.current()), *job, begun);
+    return judge(classify(std::current_exception(), link_.current()), job, begun, parked);
   }
 }
 
 JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   auto& connection = link_.get();
   const Watchdog::Watch watch(engine_.watchdog, connection.raw().sock(), job.deadline + kWatchdogMargin);
-  if (job.options.caller) {
-    const auto* caller = &*job.options.caller;
-    engine_.sightings.record(connection, std::span(&caller, 1));
-  }
-  PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers));
+  record_caller(connection, job);
+  PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers),
+                    &engine_.held_rooms);
   begun = true;
   engine_.metrics.transactions.add();
   auto result = job.body(work);
@@ -88,6 +118,18 @@ JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   if (job.mode == domain::JobMode::kWrite) engine_.metrics.commit_seconds.observe(Clock::now() - before);
   engine_.committed(work.notice());
   return result;
+}
+
+/// Who only reads is served also while nothing can be written: the next job of theirs tries again.
+void JobThread::record_caller(Connection& connection, const Job& job) {
+  if (!job.options.caller) return;
+  const auto* caller = &*job.options.caller;
+  try {
+    engine_.sightings.record(connection, std::span(&caller, 1));
+  } catch (const pqxx::sql_error& e) {
+    if (job.mode == domain::JobMode::kWrite || !connection.raw().is_open()) throw;
+    telemetry::debug("caller_not_recorded", {{"sqlstate", e.sqlstate()}});
+  }
 }
 
 JobThread::Answer JobThread::settle(const CommitInDoubt& doubt, Job& job) {
@@ -104,22 +146,31 @@ JobThread::Answer JobThread::settle(const CommitInDoubt& doubt, Job& job) {
   return core::fail(unavailable_error());
 }
 
-JobThread::Answer JobThread::judge(const Failure& failure, const Job& job, bool begun) {
+JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr<Job>& held, bool begun, bool& parked) {
+  const Job& job = *held;
   switch (failure.kind) {
     case FailureKind::kConflict:
+      // Two that met once would meet again if both came back at once. At most 2, 4, 8 … 64 ms.
+      std::this_thread::sleep_for(jittered(kLeastPause * (1 << std::min(job.tries, 5))));
+      return std::nullopt;
     case FailureKind::kLockTimeout:
-      pause();
+      parked = true;
+      engine_.rest(held, jittered(kLeastRest * (1 << std::min(held->rests++, 4))));
       return std::nullopt;
     case FailureKind::kBroken:
       link_.drop();
       engine_.lost();
       // A connection that died while idle says nothing about this job, which has not begun.
-      if (!begun && tries_ == 0) return std::nullopt;
+      if (!begun && job.tries == 0) return std::nullopt;
       telemetry::warn("database_connection_lost", {{"job", job.options.name}, {"error", failure.text}});
       return core::fail(unavailable_error());
     case FailureKind::kUnreachable:
       engine_.lost();
-      return core::fail(unavailable_error());
+      count_connection();
+      if (!others_connected()) return core::fail(unavailable_error());
+      parked = true;
+      queue_again(held);
+      return std::nullopt;
     case FailureKind::kReadOnly:
       if (job.mode == domain::JobMode::kRead) break;  // a body that writes in a read job: our fault, not a standby's
       [[fallthrough]];
@@ -141,10 +192,16 @@ JobThread::Answer JobThread::judge(const Failure& failure, const Job& job, bool 
   return core::fail(core::Error::internal());
 }
 
-void JobThread::pause() {
-  // Two that met once would meet again if both came back at once. At most 2, 4, 8 … 64 ms.
-  std::uniform_int_distribution<int> jitter(1, 2 << std::min(tries_, 5));
-  std::this_thread::sleep_for(std::chrono::milliseconds(jitter(random_)));
+void JobThread::queue_again(const std::shared_ptr<Job>& job) {
+  engine_.metrics.jobs_queued.add();
+  if (queue_.push_back_again(job)) return;
+  engine_.metrics.jobs_queued.sub();
+  job->fail(unavailable_error());
+}
+
+std::chrono::milliseconds JobThread::jittered(std::chrono::milliseconds most) {
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<std::int64_t>(most.count() / 2, most.count())(random_));
 }
 
 }  // namespace belfry::storage

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <random>
@@ -9,29 +11,38 @@
 
 namespace belfry::storage {
 
-/// Runs jobs of one queue one after the other on one connection, until the queue is closed.
+/// Runs jobs of one kind one after the other on one connection, until their queue is closed. Without a connection it
+/// leaves them to threads that have one, and refuses them only when none has.
 class JobThread {
  public:
-  JobThread(Engine& engine, JobQueue<Job>& queue);
+  JobThread(Engine& engine, domain::JobMode mode);
+  ~JobThread();
   void run();
 
  private:
   /// What one try of a job came to; empty: try again.
   using Answer = std::optional<core::Result<void>>;
 
+  void await_connection();
+  void count_connection();
+  bool others_connected() const { return connected_ > (counted_ ? 1 : 0); }
   void finish(const std::shared_ptr<Job>& job);
-  /// Empty also when the provider is being asked; then `parked` is true.
+  /// Empty also when the job left this thread and comes back to some; then `parked` is true.
   Answer attempt(const std::shared_ptr<Job>& job, bool& parked);
   Answer run_once(Job& job, bool& begun);
+  void record_caller(Connection& connection, const Job& job);
   Answer settle(const CommitInDoubt& doubt, Job& job);
-  Answer judge(const Failure& failure, const Job& job, bool begun);
-  void pause();
+  /// The same.
+  Answer judge(const Failure& failure, const std::shared_ptr<Job>& job, bool begun, bool& parked);
+  void queue_again(const std::shared_ptr<Job>& job);
+  std::chrono::milliseconds jittered(std::chrono::milliseconds most);
 
   Engine& engine_;
   JobQueue<Job>& queue_;
+  std::atomic<int>& connected_;  ///< threads of this kind, this one included while `counted_`
+  bool counted_ = false;
   Link link_;
   std::shared_ptr<const domain::CommitNotice> notice_;  ///< of the try that runs
-  int tries_ = 0;
   std::minstd_rand random_{std::random_device{}()};
 };
 

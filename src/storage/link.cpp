@@ -20,6 +20,16 @@ constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"
 constexpr Statement kEventExists{"event_exists",
                                  "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
 
+// Its COMMIT waits for the standbys that are to have it, as that of the transaction in doubt should have: with an
+// answer they have both.
+constexpr Statement kFence{"commit_fence", "SELECT pg_logical_emit_message(true, 'belfry', '')"};
+
+CommitOutcome committed_if_replicated(Connection& connection, Session& session) {
+  const auto warnings = connection.warnings();
+  session.run(kFence);
+  return connection.warnings() == warnings ? CommitOutcome::kCommitted : CommitOutcome::kUnknown;
+}
+
 /// Empty: still running.
 std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInDoubt& doubt) {
   pqxx::nontransaction transaction(connection.raw());
@@ -31,23 +41,24 @@ std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInD
   if (text != "committed") return CommitOutcome::kAborted;
   // A promoted standby that lost the tail gives the number to somebody else; an event's id belongs to one transaction
   // only. Asked after the status, so that this statement's snapshot has what the status says.
-  if (!doubt.last_event) return CommitOutcome::kCommitted;
+  if (!doubt.last_event) return committed_if_replicated(connection, session);
   const auto event = session.run(kEventExists, doubt.room_id, to_sql(*doubt.last_event));
-  return event.empty() ? CommitOutcome::kAborted : CommitOutcome::kCommitted;
+  return event.empty() ? CommitOutcome::kAborted : committed_if_replicated(connection, session);
 }
 
 }  // namespace
 
-Link::Link(std::string url, std::string conninfo, telemetry::Metrics& metrics)
-    : url_(std::move(url)), conninfo_(std::move(conninfo)), metrics_(metrics) {}
+Link::Link(std::string url, std::string conninfo, telemetry::Metrics& metrics,
+           const std::atomic<std::uint32_t>* seen_alive)
+    : url_(std::move(url)), conninfo_(std::move(conninfo)), metrics_(metrics), seen_alive_(seen_alive) {}
 
 Link::~Link() { drop(); }
 
 Connection& Link::get() {
-  if (connection_ && connection_->raw().is_open()) return *connection_;
+  if (open()) return *connection_;
   drop();
-  const auto now = Clock::now();
-  if (now < retry_at_) throw Unreachable("waiting before the next attempt to connect");
+  if (Clock::now() < retry_at()) throw Unreachable("waiting before the next attempt to connect");
+  if (seen_alive_ != nullptr) heeded_ = *seen_alive_;  // before the attempt: what is seen during it counts for the next
   try {
     connection_ = std::make_unique<Connection>(conninfo_);
   } catch (const std::exception& e) {
@@ -59,6 +70,10 @@ Connection& Link::get() {
   backoff_ = std::chrono::milliseconds{0};
   metrics_.database_connections.add();
   return *connection_;
+}
+
+Clock::time_point Link::retry_at() const {
+  return seen_alive_ != nullptr && *seen_alive_ != heeded_ ? Clock::time_point{} : retry_at_;
 }
 
 void Link::drop() {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <random>
@@ -17,16 +19,19 @@ namespace belfry::storage {
 /// While the backoff lasts, asking for it fails at once, so that nobody waits for a server that is away.
 class Link {
  public:
-  Link(std::string url, std::string conninfo, telemetry::Metrics& metrics);
+  /// `seen_alive`: grows whenever somebody saw the database well, which ends a backoff; null: nobody tells.
+  Link(std::string url, std::string conninfo, telemetry::Metrics& metrics,
+       const std::atomic<std::uint32_t>* seen_alive = nullptr);
   ~Link();
 
   /// Throws Unreachable.
   Connection& get();
   /// The live connection, or null.
   Connection* current() { return connection_.get(); }
+  bool open() const { return connection_ && connection_->raw().is_open(); }
   void drop();
   /// When `get` may connect again.
-  std::chrono::steady_clock::time_point retry_at() const { return retry_at_; }
+  std::chrono::steady_clock::time_point retry_at() const;
   /// Forgets the backoff: somebody saw the database alive, or the wait is the caller's own.
   void retry_now() { retry_at_ = {}; }
 
@@ -34,6 +39,8 @@ class Link {
   std::string url_;
   std::string conninfo_;
   telemetry::Metrics& metrics_;
+  const std::atomic<std::uint32_t>* seen_alive_;
+  std::uint32_t heeded_ = 0;  ///< of `seen_alive`, at the last attempt
   std::unique_ptr<Connection> connection_;
   std::chrono::steady_clock::time_point retry_at_{};
   std::chrono::milliseconds backoff_{0};

@@ -24,6 +24,16 @@ constexpr Statement kLock{"room_lock", R"sql(
   FOR NO KEY UPDATE OF r
 )sql"};
 
+// The same, and an error where it would wait.
+constexpr Statement kLockIfFree{"room_lock_if_free", R"sql(
+  SELECT r.kind, r.key, r.id, r.last_seq, r.last_id, r.last_visible_id, r.access_version
+  FROM room_log r
+  WHERE (r.kind, r.key) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))
+  ORDER BY r.id
+  FOR NO KEY UPDATE OF r NOWAIT
+)sql"};
+constexpr std::string_view kLockNotHad = "55P03";
+
 constexpr Statement kAccessHead{"room_access_head", R"sql(
   SELECT last_seq, (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM room_log WHERE kind = 0 AND key = 0
 )sql"};
@@ -60,9 +70,7 @@ core::Result<void> LogWriter::lock(std::span<const RoomKey> rooms) {
   const std::set<RoomKey> distinct(rooms.begin(), rooms.end());
   if (distinct.empty()) return {};
   asked_.assign(distinct.begin(), distinct.end());
-  const auto rows = session_.run(kLock, to_sql_array(asked_, [](const RoomKey& room) { return room.kind; }),
-                                 to_sql_array(asked_, [](const RoomKey& room) { return room.key; }));
-  for (const auto& row : rows) {
+  for (const auto& row : lock_rows()) {
     RowReader reader(row);
     domain::RoomHead head;
     head.room.kind = reader.next<domain::RoomKind>();
@@ -77,6 +85,20 @@ core::Result<void> LogWriter::lock(std::span<const RoomKey> rooms) {
   if (heads_.size() < distinct.size()) return core::fail(core::Error::not_found("Room not found."));
   read_access_head();
   return {};
+}
+
+pqxx::result LogWriter::lock_rows() {
+  const bool wait = held_rooms_ == nullptr || held_rooms_->may_wait(asked_);
+  try {
+    auto rows =
+        session_.run(wait ? kLock : kLockIfFree, to_sql_array(asked_, [](const RoomKey& room) { return room.kind; }),
+                     to_sql_array(asked_, [](const RoomKey& room) { return room.key; }));
+    if (held_rooms_ != nullptr) held_rooms_->had(asked_);
+    return rows;
+  } catch (const pqxx::sql_error& e) {
+    if (held_rooms_ != nullptr && e.sqlstate() == kLockNotHad) held_rooms_->not_had(asked_);
+    throw;
+  }
 }
 
 void LogWriter::read_access_head() {

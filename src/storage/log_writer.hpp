@@ -10,6 +10,7 @@
 #include "belfry/core/result.hpp"
 #include "belfry/domain/log.hpp"
 #include "storage/failure.hpp"
+#include "storage/held_rooms.hpp"
 #include "storage/session.hpp"
 
 namespace belfry::storage {
@@ -18,9 +19,10 @@ namespace belfry::storage {
 /// everything is written by one statement at the end.
 class LogWriter {
  public:
-  explicit LogWriter(Session& session) : session_(session) {}
+  LogWriter(Session& session, HeldRooms* held_rooms) : session_(session), held_rooms_(held_rooms) {}
 
-  /// Locks the rooms and reads their heads, then, in a later statement, the access log's head and the clock.
+  /// Locks the rooms and reads their heads, then, in a later statement, the access log's head and the clock. Does not
+  /// wait for a room that is known to be held by somebody who keeps it.
   core::Result<void> lock(std::span<const domain::RoomKey> rooms);
   void adopt(const domain::RoomKey& room);
   core::EventId append(const domain::RoomKey& room, domain::EventDraft draft);
@@ -29,8 +31,6 @@ class LogWriter {
   /// Database clock under the lock; empty before `lock` or `adopt`.
   std::optional<core::TimePoint> locked_at() const { return locked_at_; }
   bool empty() const { return events_.empty(); }
-  /// What `lock` was asked for, even when it failed.
-  const std::vector<domain::RoomKey>& asked_rooms() const { return asked_; }
 
   /// Writes events, heads and the journal row. Answers with what is needed to find out whether the transaction
   /// committed.
@@ -39,10 +39,12 @@ class LogWriter {
   std::shared_ptr<const domain::CommitNotice> notice() const;
 
  private:
+  pqxx::result lock_rows();
   void read_access_head();
   domain::RoomHead& held(const domain::RoomKey& room);
 
   Session& session_;
+  HeldRooms* held_rooms_;
   std::vector<domain::RoomKey> asked_;
   std::map<domain::RoomKey, domain::RoomHead> heads_;
   std::int64_t access_seq_ = 0;

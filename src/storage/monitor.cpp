@@ -12,7 +12,7 @@ using Health = PostgresDatabase::Health;
 
 constexpr std::chrono::milliseconds kLookEvery{1000};
 constexpr std::chrono::milliseconds kLeastBetween{50};
-constexpr std::chrono::milliseconds kLateEvery{100};
+constexpr std::chrono::milliseconds kLateEvery{50};
 
 constexpr Statement kSchema{"monitor_schema", R"sql(
   SELECT pg_is_in_recovery(), to_regclass('schema_migrations') IS NOT NULL
@@ -88,6 +88,7 @@ void Monitor::refuse_late() {
   while (!changed_.wait_for(lock, kLateEvery, [this] { return stopping_; })) {
     lock.unlock();
     engine_.refuse_late();
+    engine_.wake_resting();
     lock.lock();
   }
 }
@@ -122,6 +123,7 @@ Health Monitor::look() {
 
 void Monitor::conclude(Health found) {
   bool changed = false;
+  if (found.ready) ++engine_.seen_alive;  // first: who reads that the node is ready must find the threads willing
   {
     const std::lock_guard lock(mutex_);
     changed = !stopping_ && (found.ready != health_.ready || found.reason != health_.reason);
@@ -134,6 +136,7 @@ void Monitor::conclude(Health found) {
   }
   if (changed) telemetry::info("database_ready");
   const bool lost = engine_.was_lost.exchange(false);
+  if (away_ || lost) engine_.sightings.forget();
   if ((away_ || lost) && engine_.hooks.on_restored) {
     engine_.poster([self = engine_.shared_from_this()] { self->hooks.on_restored(); });
   }

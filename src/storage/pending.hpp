@@ -25,6 +25,8 @@ struct Pending {
   SteadyTime deadline;
   domain::GrantProvider::Answers answers;  ///< of the entitlement provider, gathered over the rounds
   int rounds = 0;                          ///< times the provider was asked
+  int tries = 0;                           ///< times it was run again
+  int rests = 0;                           ///< times it made way for others while somebody held a lock
   std::atomic<bool> answered{false};
 };
 

@@ -21,9 +21,21 @@ class Connection {
   explicit Connection(const std::string& conninfo);
   pqxx::connection& raw() { return connection_; }
   void prepare_once(const Statement& statement);
+  /// How often the server warned: of a COMMIT that its standbys may not have, above all.
+  unsigned warnings() const { return warnings_.count; }
 
  private:
+  struct Warnings final : pqxx::errorhandler {
+    using errorhandler::errorhandler;
+    bool operator()(const char*) noexcept override {
+      ++count;
+      return false;
+    }
+    unsigned count = 0;
+  };
+
   pqxx::connection connection_;
+  Warnings warnings_{connection_};
   std::unordered_set<std::string> prepared_;
 };
 

@@ -8,10 +8,15 @@
 namespace belfry::storage {
 namespace {
 
-// Lock order: users by id, in a transaction that locks nothing else.
+// Lock order: users by id, in a transaction that locks nothing else. It waits for no disk and no standby: what is lost
+// with a crash is written at the next sight.
 constexpr Statement kUpsert{"users_seen", R"sql(
   INSERT INTO users AS u (id, username, picture)
-  SELECT id, username, picture FROM unnest($1::uuid[], $2::text[], $3::text[]) AS seen (id, username, picture) ORDER BY id
+  SELECT id, username, picture
+  FROM (SELECT set_config('synchronous_commit', 'off', true) AS off) AS durability,
+       unnest($1::uuid[], $2::text[], $3::text[]) AS seen (id, username, picture)
+  WHERE durability.off IS NOT NULL
+  ORDER BY id
   ON CONFLICT (id) DO UPDATE
   SET username = COALESCE(EXCLUDED.username, u.username), picture = COALESCE(EXCLUDED.picture, u.picture),
       updated_at = clock_timestamp()
@@ -47,6 +52,12 @@ void Sightings::record(Connection& connection, std::span<const domain::Actor* co
            to_sql_array(fresh, [](const auto& user) { return storable(user.second->username); }),
            to_sql_array(fresh, [](const auto& user) { return storable(user.second->picture); }));
   for (const auto& [id, actor] : fresh) remember(*actor);
+}
+
+void Sightings::forget() {
+  const std::lock_guard lock(mutex_);
+  seen_.clear();
+  recent_.clear();
 }
 
 bool Sightings::known(const domain::Actor& actor) {

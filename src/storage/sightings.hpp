@@ -21,6 +21,8 @@ class Sightings {
 
   /// Outside any transaction of `connection`. An absent claim leaves the stored value.
   void record(Connection& connection, std::span<const domain::Actor* const> actors);
+  /// The database may not have all that it was told: a crash or a failover.
+  void forget();
 
  private:
   struct Seen {

@@ -18,12 +18,12 @@ constexpr Statement kAssignedXid{"work_xid", "SELECT pg_current_xact_id_if_assig
 }  // namespace
 
 PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::chrono::milliseconds retention,
-                           const domain::GrantProvider::Answers* external)
+                           const domain::GrantProvider::Answers* external, HeldRooms* held)
     : connection_(connection),
       mode_(mode),
       transaction_(connection.raw()),
       session_(connection, transaction_),
-      writer_(session_),
+      writer_(session_, held),
       log_(session_, retention, [this] { return now(); }),
       channels_(session_),
       posts_(session_),
@@ -66,6 +66,7 @@ void PgUnitOfWork::commit() {
       doubt.xid = rows.front()[0].as<std::string>();
     }
   }
+  const auto warnings = connection_.warnings();
   try {
     transaction_.exec("COMMIT");
     open_ = false;
@@ -81,6 +82,7 @@ void PgUnitOfWork::commit() {
     if (doubt.xid.empty()) throw;
     throw doubt;
   }
+  if (mode_ == domain::JobMode::kWrite && connection_.warnings() != warnings) throw CommitNotReplicated{};
 }
 
 }  // namespace belfry::storage

@@ -27,14 +27,16 @@ namespace belfry::storage {
 /// One transaction on one connection. Begins when made; rolls back when dropped without `commit`.
 class PgUnitOfWork final : public domain::UnitOfWork {
  public:
-  /// `external`: answers of the entitlement provider, null when grants are our own. Must outlive this object.
+  /// `external`: answers of the entitlement provider, null when grants are our own. `held`: rooms that may not be worth
+  /// waiting for; null: every room is. Both must outlive this object.
   PgUnitOfWork(Connection& connection, domain::JobMode mode, std::chrono::milliseconds retention,
-               const domain::GrantProvider::Answers* external);
+               const domain::GrantProvider::Answers* external, HeldRooms* held = nullptr);
   ~PgUnitOfWork() override;
   PgUnitOfWork(const PgUnitOfWork&) = delete;
   PgUnitOfWork& operator=(const PgUnitOfWork&) = delete;
 
-  /// Writes what was appended and commits. Throws CommitInDoubt when the connection dies at COMMIT.
+  /// Writes what was appended and commits. Throws CommitInDoubt when the connection dies at COMMIT, CommitNotReplicated
+  /// when standbys that should have it may not.
   void commit();
   /// What was appended; null when nothing was.
   std::shared_ptr<const domain::CommitNotice> notice() const { return writer_.notice(); }
