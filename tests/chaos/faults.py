@@ -14,6 +14,7 @@ ALWAYS = {
     "error after lock": 1, "error at commit": 1, "cut connections": 1, "held lock": 1, "half-open socket": 1, "never-reading socket": 1,
 }
 WITH_NATS = {"bus silence": 1, "bus restart": 1, "bus freeze": 1}
+LULL = 8.0  # s
 QUEUED = 8 * 1024 * 1024
 PATIENCE = 8.0  # s that never-reading sockets are given to fill up
 
@@ -25,7 +26,12 @@ class Faults:
         self.kept, self.slowest, self.done = [], 0.0, collections.Counter()
 
     def run(self, until, at_most):
-        """Goes on until every kind was had, if need be longer than it should."""
+        """Goes on until every kind was had, if need be longer than it should. Then nothing but delays for a while: after
+        a fault the servers compare everything, and what was overlooked before is found."""
+        self.harm(until, at_most)
+        time.sleep(LULL)
+
+    def harm(self, until, at_most):
         order = list(self.weights)
         self.rng.shuffle(order)
         while time.monotonic() < (at_most if order else until):

@@ -75,30 +75,40 @@ class Ambusher(Taker):
     def __init__(self, world, rng, victim):
         super().__init__(world, rng)
         self.victim, self.places = victim, world.places[1:3]
-        self.reader = Caller(world, rng, user=victim)
+        self.readers = [Caller(world, world.child(), user=victim) for _ in range(4)]
 
     def step(self):
         ports, place = self.world.fleet.ports(self.rng), self.rng.choice(self.places)
         if ports is None:
             return self.wait(0.1)
-        reading = threading.Thread(target=read_page, args=(self.world, self.reader, place, "message", "newest", None, 20))
-        reading.start()
+        readings = [threading.Thread(target=read_page, args=(self.world, reader, place, what, "newest", None, 20))
+                    for reader, what in zip(self.readers, ("message", "message", "post", "post"))]
+        for reading in readings:
+            reading.start()
         self.wait(0.02)
         if self.rng.random() < 0.7:
             self.grant(False, self.victim, place.key, port=ports[0])
             self.shout(place, ports[1])
             self.wait(0.2)
-            reading.join()
+            self.join(readings)
             self.grant(True, self.victim, place.key)
         else:
             self.sanction(True, self.victim, place, "ban", ports[0])
             self.shout(place, ports[1])
             self.wait(0.2)
-            reading.join()
+            self.join(readings)
             self.sanction(False, self.victim, place, "ban")
         return self.wait(0.3)
 
+    @staticmethod
+    def join(threads):
+        for thread in threads:
+            thread.join()
+
     def shout(self, place, port):
+        mark = self.mark()
+        self.write(place.posts, POST + "created", "POST", f"/api/admin/channels/{place.channel}/posts",
+                   {"type": "TEXT", "bodyText": mark}, content=mark, port=port)
         for _ in range(2):
             mark = self.mark()
             self.write(place.messages, MESSAGE + "created", "POST", f"/api/admin/channels/{place.channel}/discussion/messages",

@@ -147,6 +147,7 @@ class Line {
     const bool commits_now = unit.said == "COMMIT";
     if (unit.said.starts_with("BEGIN")) {
       ++transactions;
+      reads_ = unit.said.find("READ ONLY") != std::string::npos;
       locked_ = false;
       slow_ = chance(slow_permille);
       if (slow_) ++slow_transactions;
@@ -195,10 +196,10 @@ class Line {
 
   bool chance(int permille) { return std::uniform_int_distribution<int>(0, 999)(random_) < permille; }
 
-  /// 1 to 500 ms, mostly short: a room's lock may be held meanwhile.
+  /// 1 to 500 ms, mostly short where a room's lock may be held meanwhile.
   void delay() {
-    if (chance(400)) return;
-    const int most = chance(700) ? 30 : chance(750) ? 150 : 500;
+    if (chance(500)) return;
+    const int most = chance(reads_ ? 200 : 700) ? 30 : chance(750) ? 150 : 500;
     const int milliseconds = std::uniform_int_distribution<int>(1, most)(random_);
     ++delays;
     delayed_milliseconds += static_cast<std::uint64_t>(milliseconds);
@@ -212,7 +213,7 @@ class Line {
   std::mt19937_64 random_;
   std::string waiting_;
   std::array<char, 65536> block_{};
-  bool introduced_ = false, locked_ = false, slow_ = false;
+  bool introduced_ = false, locked_ = false, slow_ = false, reads_ = false;
 };
 
 sockaddr_un address_of(const std::string& path) {

@@ -163,6 +163,13 @@ void Checker::check_write(const Write& write) {
       lines.push_back(describe(*denial, write.who));
       violate(7, "a write was accepted from who had lost the right to it", write.who, lines);
     }
+    for (const auto* entry : found) {
+      const auto place = *history_.room(entry->logged.room)->place(entry->logged.event.id);
+      if (const auto* denial = history_.behind(write.who, write.room, *entry, place, write.done, false)) {
+        lines.push_back(describe(*denial, write.who));
+        violate(7, "a write stands behind the loss of the right to it", write.who, lines);
+      }
+    }
   }
 }
 

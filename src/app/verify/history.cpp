@@ -208,9 +208,9 @@ std::vector<const Write*> History::writes_like(const Write& write) const {
 }
 
 const Denial* History::behind(const std::string& user, const std::string& room, const Entry& entry, std::int64_t place,
-                              Ticks done) const {
+                              Ticks done, bool reading) const {
   for (const auto& denial : denials(user, room)) {
-    if (!denial.reading || done >= denial.until) continue;
+    if ((reading && !denial.reading) || done >= denial.until) continue;
     const bool begun_after = entry.write != nullptr && entry.write->begun > denial.from;
     if (begun_after || (denial.after && place > *denial.after)) return &denial;
   }

@@ -75,10 +75,10 @@ class History {
   std::int64_t place_of(const RoomHistory& room, std::int64_t entity, const std::optional<std::string>& content) const;
   /// How long an acknowledged event may be on its way to a reader; nothing when the recording does not say.
   std::optional<Ticks> prompt() const { return prompt_; }
-  /// The loss of a right before which this event was not written although the read of it ended before the right was
-  /// asked back.
+  /// The loss of a right behind which this event stands, although what is judged had ended (`done`) before the right
+  /// was asked back. `reading`: only rights to read count.
   const Denial* behind(const std::string& user, const std::string& room, const Entry& entry, std::int64_t place,
-                       Ticks done) const;
+                       Ticks done, bool reading = true) const;
 
   /// Losses of a right to read during which the room went on: each could have leaked.
   std::uint64_t denials_under_traffic() const;
