@@ -134,6 +134,6 @@ def never_reads(world, port, thirsty=False):
     for place in world.places:
         for kind in ("posts", "messages"):
             raw.text({"event": JOIN[kind], "data": {"channelId": place.channel}})
-    for number in range(12 if thirsty else 0):
+    for number in range(7 if thirsty else 0):
         raw.text({"id": number, "event": SYNC["posts"], "data": {"channelId": world.heavy, "limit": 500}})
     return raw.socket

@@ -90,18 +90,18 @@ class Ambusher(Taker):
             self.grant(False, self.victim, place.key, port=ports[0])
             self.shout(place, ports[1])
             self.wait(0.2)
-            self.join(readings)
+            self.await_all(readings)
             self.grant(True, self.victim, place.key)
         else:
             self.sanction(True, self.victim, place, "ban", ports[0])
             self.shout(place, ports[1])
             self.wait(0.2)
-            self.join(readings)
+            self.await_all(readings)
             self.sanction(False, self.victim, place, "ban")
         return self.wait(0.3)
 
     @staticmethod
-    def join(threads):
+    def await_all(threads):
         for thread in threads:
             thread.join()
 

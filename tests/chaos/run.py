@@ -43,7 +43,7 @@ class Progress(threading.Thread):
     def __init__(self, world, faults):
         super().__init__(daemon=True)
         self.world, self.faults, self.begun = world, faults, time.monotonic()
-        self.over = threading.Event()
+        self.over, self._told = threading.Event(), 0
 
     def run(self):
         while not self.over.wait(30):
@@ -57,6 +57,9 @@ class Progress(threading.Thread):
               f"{counts['page']} pages, {counts['access']} changes of rights, {sum(done.values())} faults, {kills} kills, "
               f"{done['database restart']} database restarts, worst stall {self.world.pulse.worst:.2f} s, "
               f"{len(self.world.failures)} failures", flush=True)
+        for failure in self.world.failures[self._told:self._told + 10]:
+            print("FAILED:", failure[:1000], flush=True)
+        self._told = len(self.world.failures)
 
 
 def act(world, given, faults):

@@ -35,12 +35,13 @@ void Checker::check_join(const Join& join) {
     stream.joined = false;
     return;
   }
-  // Who is in already is told how far it has come; the rest is on its way.
+  // Who is in already is told so, and how far it has come; what changes that is on its way.
   if (const auto known = room.known_events.before(join.begun); !stream.joined && *head < known) {
     violate(2, "a join's head is older than what was acknowledged before it", join.reader,
             with_recent(stream, room, known));
   }
-  if (const auto* denial = history_.denied(join.user, join.room, join.begun, join.done, true)) {
+  const auto* denial = history_.denied(join.user, join.room, join.begun, join.done, true);
+  if (denial != nullptr && !stream.joined) {
     violate(5, "a join succeeded after the right was lost", join.user, {describe(*denial, join.user), describe(join)});
   }
   if (!stream.joined) {
