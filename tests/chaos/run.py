@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An adversary: random clients against real nodes that are killed, frozen and cut off, and `belfry verify` as the judge.
 
-    BELFRY_BINARY=build/release/belfry tests/chaos/run.py --seconds 60 --seed 7
+    tests/chaos/run.py --seconds 60 --seed 7        # of build/release; BELFRY_BINARY names another
 """
 
 import argparse
@@ -16,6 +16,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
+
+os.environ.setdefault("BELFRY_BINARY", os.path.abspath(os.path.join(HERE, "..", "..", "build", "release", "belfry")))
 
 from support import record  # noqa: E402
 
