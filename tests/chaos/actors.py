@@ -11,24 +11,32 @@ from support.tokens import token
 
 POST = "communication.channel_post."
 MESSAGE = "communication.discussion_message."
+LENGTHS = [0, 0, 10, 10, 40, 80, 200, 200, 1000, 12000]
 LOST = (OSError, http.client.HTTPException, ValueError)
+HANGS = 60.0  # s: not waited for any longer
+ANSWERS = 8.0  # s: longer than any fault lasts
+SLOW = 2_000_000_000  # ns: worth a line in the recording
 
 
 class Place:
-    """A channel with its discussion."""
+    """A channel with its discussion, if it has one."""
 
-    def __init__(self, channel, discussion, key=None, slow=None):
-        self.channel, self.discussion, self.key, self.slow = channel, discussion, key, slow
+    def __init__(self, channel, discussion, key=None, slow=None, feature=None):
+        self.channel, self.discussion, self.key, self.slow, self.feature = channel, discussion, key, slow, feature
         self.posts = f"communication:channel:{channel}:posts"
-        self.messages = f"communication:discussion:{discussion}:messages"
+        self.messages = discussion and f"communication:discussion:{discussion}:messages"
+
+    def rooms(self):
+        return [self.posts, self.messages] if self.messages else [self.posts]
 
 
 class Caller:
     """One identity that asks any node; each request may be lost."""
 
     def __init__(self, world, rng, role=None, user=None):
-        self.world, self.rng, self.user = world, rng, user or new_id()
-        self.role, self.token = role, token(user or self.user, role)
+        self.world, self.rng, self.rec, self.user = world, rng, world.rec, user or new_id()
+        self.role, self.token = role, token(self.user, role, lifetime=86_400)
+        world.callers.append(self)
         self._clients, self.late = {}, False
 
     def ask(self, method, path, body=None, port=None):
@@ -44,19 +52,32 @@ class Caller:
             for old in self._clients.values() if len(self._clients) > 6 else ():
                 old.close()
             self._clients = self._clients if len(self._clients) <= 6 else {}
-            client = self._clients[port] = Client(port, token=self.token, timeout=8.0)
+            client = self._clients[port] = Client(port, token=self.token, timeout=HANGS)
         try:
             answer = client.request(method, path, **({} if body is None else {"body": body}))
         except LOST as error:
             self.late = not isinstance(error, ConnectionRefusedError)  # no node ever had it
-            if isinstance(error, TimeoutError):  # longer than any fault lasts
-                self.world.failures.append(f"no answer within 8 s: {method} {path}")
+            self.judge(method, path, begun, None)
             time.sleep(0.02)
             return None, begun, now()
-        if answer.status == 500:
-            self.world.failures.append(f"500: {method} {path}: {answer}")
+        done = self.judge(method, path, begun, answer)
         self.world.statuses[answer.status] += 1
-        return answer, begun, now()
+        return answer, begun, done
+
+    def judge(self, method, path, begun, answer):
+        """Whatever happens, an answer or the end of the connection comes before long."""
+        done = now()
+        if done - begun > SLOW:
+            bound = self.world.pulse.bound(ANSWERS, begun, done)
+            self.rec("wait", what=f"{method} {path}", begun=begun, done=done, bound=int(bound * 1e9))
+        if answer is not None and (answer.status == 500 or
+                                   (answer.status in (429, 503) and "retry-after" not in answer.headers)):
+            self.world.failures.append(f"{answer.status}: {method} {path}: {answer}")
+        return done
+
+    def close(self):
+        for client in self._clients.values():
+            client.close()
 
     @staticmethod
     def outcome(answer):
@@ -77,16 +98,20 @@ class Actor(threading.Thread):
         try:
             while not self.world.quiet.is_set():
                 self.step()
+            self.finish()
         except BaseException as error:  # noqa: BLE001 - a dead actor must not look like a quiet one
             self.world.failures.append(f"{self.name}: {error!r}")
             raise
+
+    def finish(self):
+        """What is left to be put right when the world is quiet."""
 
     def mark(self):
         self.made += 1
         return f"#{self.caller.user[:13]}.{self.made}#"
 
-    def write(self, room, kind, method, path, body=None, entity=None, content=None):
-        answer, begun, done = self.caller.ask(method, path, body)
+    def write(self, room, kind, method, path, body=None, entity=None, content=None, port=None):
+        answer, begun, done = self.caller.ask(method, path, body, port)
         outcome = self.caller.outcome(answer)
         if outcome == "acknowledged" and entity is None:
             entity = int(answer.data["id"])
@@ -108,12 +133,12 @@ class AdminWriter(Actor):
         if self.rng.random() < 0.6 or not self.mine:
             self.create()
         else:
-            self.change(self.rng.choice(self.mine[-30:]))
+            self.change(self.rng.choice(self.mine))
         time.sleep(self.rng.random() * self.pause)
 
     def create(self):
         place, mark = self.rng.choice(self.world.places), self.mark()
-        text = mark + " " + "x" * self.rng.choice([0, 10, 200, 3000, 15000])
+        text = mark + " " + "x" * self.rng.choice(LENGTHS)
         if self.rng.random() < 0.5:
             made = self.write(place.posts, POST + "created", "POST", f"/api/admin/channels/{place.channel}/posts",
                               {"type": "TEXT", "bodyText": text}, content=mark)
@@ -124,6 +149,7 @@ class AdminWriter(Actor):
             what = "message"
         if made[0] == "acknowledged":
             self.mine.append([place, what, made[1], False, False])
+            del self.mine[:-30]
 
     def change(self, own):
         place, what, entity, deleted, pinned = own
@@ -195,13 +221,14 @@ def read_page(world, caller, place, what, order, cursor, limit):
 class Poller(Actor):
     """Follows the posts of each channel by `after_id`, and looks at pages in the other direction in between."""
 
-    def __init__(self, world, rng, user=None):
+    def __init__(self, world, rng, user=None, places=None, pause=0.15):
         super().__init__(world, rng, user=user)
+        self.places, self.pause = places or world.places, pause
         self.at = {place.channel: 0 for place in world.places}
 
     def step(self):
-        place = self.rng.choice(self.world.places)
-        draw, limit = self.rng.random(), self.rng.choice([1, 5, 20, 100])
+        place = self.rng.choice(self.places)
+        draw, limit = self.rng.random(), self.rng.choice([1, 5, 20, 20, 50])
         if draw < 0.5:
             page = read_page(self.world, self.caller, place, "post", "after", self.at[place.channel], limit)
             if page and page[0]:
@@ -214,7 +241,7 @@ class Poller(Actor):
             self.messages(place, limit)
         if self.rng.random() < 0.3:
             self.read_state(place)
-        time.sleep(self.rng.random() * 0.1)
+        time.sleep(self.rng.random() * self.pause)
 
     def messages(self, place, limit):
         page = read_page(self.world, self.caller, place, "message", "newest", None, limit)
@@ -232,40 +259,3 @@ class Poller(Actor):
         if answer is not None and answer.status == 200:
             self.rec("cursor", user=self.caller.user, channel=str(place.channel), begun=begun, done=done,
                      value=int(answer.data["lastSeenPostId"]))
-
-
-class Revoker(Actor):
-    """Takes rights of its victims and gives them back; ends with everything given back."""
-
-    def __init__(self, world, rng, victims):
-        super().__init__(world, rng, role="ADMIN")
-        self.victims = victims
-
-    def change(self, may, victim, rooms, cause, method, path):
-        while True:  # until it is certain
-            answer, begun, done = self.caller.ask(method, path, {} if method == "PUT" else None)
-            outcome = self.caller.outcome(answer)
-            self.rec.access(user=victim, rooms=rooms, cause=cause, may=may, begun=begun, done=done, outcome=outcome,
-                            late=self.caller.late, reading=not cause.startswith("mute"))
-            if outcome == "acknowledged":
-                return
-            if outcome == "refused":
-                raise AssertionError(f"{method} {path}: {answer}")
-            time.sleep(0.05)
-
-    def step(self):
-        victim = self.rng.choice(self.victims)
-        draw = self.rng.random()
-        if draw < 0.5:
-            key = self.world.key
-            rooms = [room for place in self.world.places if place.key == key for room in (place.posts, place.messages)]
-            path, cause, methods = f"/api/admin/users/{victim}/entitlements/{key}", "key." + key, ("DELETE", "PUT")
-        else:
-            place = self.rng.choice(self.world.places)
-            what = "ban" if draw < 0.9 else "mute"
-            rooms, cause, methods = [place.messages], f"{what}.{place.discussion}", ("PUT", "DELETE")
-            path = f"/api/admin/channels/{place.channel}/discussion/{what}s/{victim}"
-        self.change(False, victim, rooms, cause, methods[0], path)
-        time.sleep(self.rng.random() * 0.6)
-        self.change(True, victim, rooms, cause, methods[1], path)
-        time.sleep(self.rng.random() * 0.2)

@@ -1,12 +1,16 @@
 """Nodes and their database, and all that is done to them."""
 
+import collections
+import json
 import signal
 import socket
 import threading
 import time
 
+from bus import Bus
 from support.node import Node, new_database
 from support.postgres import Cluster
+from wire import Wire
 
 
 class DurableCluster(Cluster):
@@ -19,21 +23,27 @@ class DurableCluster(Cluster):
 
 
 class Fleet:
-    def __init__(self, count):
-        self.failures = []
-        self._nodes = [None] * count
+    def __init__(self, count, seed, nats, pulse):
+        self.failures, self.complaints, self.pulse = [], collections.Counter(), pulse
+        self._nodes, self.wires, self.bus = [None] * count, [], None
         self._lock = threading.Lock()
         self.cluster = DurableCluster()
         try:
             self.cluster.start()
             self.url = new_database(self.cluster)
+            self.bus = Bus(seed) if nats else None
+            self.settings = {**SETTINGS, **({"BELFRY_BUS": self.bus.url} if nats else {})}
+            self.wires = [Wire(self.cluster, seed * 1000 + slot * 100_000) for slot in range(count)]
             for slot in range(count):
-                self._nodes[slot] = Node(self.url, **SETTINGS)
+                self._nodes[slot] = self._start(slot)
             for node in self._nodes:
                 node.wait_ready()
         except BaseException:
             self.stop()
             raise
+
+    def _start(self, slot):
+        return Node(self.wires[slot].url(self.url), **self.settings)
 
     @property
     def database(self):
@@ -47,6 +57,14 @@ class Fleet:
         nodes = self.nodes()
         return rng.choice(nodes).port if nodes else None
 
+    def ports(self, rng):
+        """Two nodes, different ones if there are."""
+        nodes = self.nodes()
+        if not nodes:
+            return None
+        chosen = rng.sample(nodes, min(2, len(nodes)))
+        return chosen[0].port, chosen[-1].port
+
     def _replace(self, slot, node):
         with self._lock:
             old, self._nodes[slot] = self._nodes[slot], node
@@ -55,17 +73,42 @@ class Fleet:
     def _restart(self, slot, end):
         node = self._replace(slot, None)
         end(node)
-        self._replace(slot, Node(self.url, **SETTINGS))
+        self._skim(node)
+        self._replace(slot, self._start(slot))
 
     def kill(self, slot):
         self._restart(slot, lambda node: node.kill())
+
+    def trap(self, slot, name, milliseconds=0):
+        """Something happens to this node's next transaction at that place; True when it did. A dead node is replaced."""
+        node = self.nodes()[slot]
+        sprung = self.wires[slot].spring(name, node.process.pid, milliseconds)
+        if sprung and name.startswith("kill"):
+            self.kill(slot)
+        return sprung
+
+    def delay(self, share):
+        for wire in self.wires:
+            wire.delay(share)
+
+    def tally(self):
+        """What the wires and the bus did, by the names that a recording has for it."""
+        found = collections.Counter(self.bus.counts if self.bus else {})
+        for wire in self.wires:
+            made = wire.tally()
+            found["delays between statements"] += made["delays"]
+            found["delayed transactions"] += made["slow"]
+            found["transactions"] += made["transactions"]
+            found["milliseconds of delay"] += made["milliseconds"]
+            found["commits under a lock"] += made["commits"]
+        return found
 
     def terminate(self, slot):
         """Under load: the node must end with 0 within its deadline, its sockets full or not."""
 
         def end(node):
             try:
-                node.stop(timeout=20)
+                node.stop(timeout=self.pulse.allowance(20))
             except AssertionError as error:
                 self.failures.append(f"SIGTERM: {str(error)[:2000]}")
 
@@ -93,15 +136,40 @@ class Fleet:
 
     def ready_again(self, timeout):
         """Seconds until all nodes are ready, or None. Asked after every fault: no restart may be needed."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < timeout:
+        begun = time.monotonic_ns()
+        while (took := time.monotonic_ns()) - begun < 1e9 * self.pulse.bound(timeout, begun, took):
             try:
                 if all(node.ready() for node in self.nodes()):
-                    return time.monotonic() - begun
+                    return (time.monotonic_ns() - begun) / 1e9
             except OSError:
                 pass
             time.sleep(0.05)
         return None
+
+    @staticmethod
+    def metrics(node):
+        with node.client() as client:
+            lines = client.get("/metrics", expect=200).text.splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+
+    def metric(self, node, name):
+        return float(self.metrics(node)[name])
+
+    def skim(self):
+        """What the nodes complained of, by event; their lines are not kept, an hour has too many."""
+        for node in self.nodes():
+            self._skim(node)
+
+    def _skim(self, node):
+        lines = node.lines[:]
+        for line in lines[node.__dict__.get("skimmed", 0):]:
+            if '"level":"warn' in line or '"level":"error' in line:
+                said = json.loads(line) if line.startswith("{") else {}
+                self.complaints[f"{said.get('level')} {said.get('event', said.get('msg'))}"] += 1
+        node.skimmed = len(lines)
+        if len(lines) > 5000:
+            del node.lines[:len(lines) - 1000]
+            node.skimmed = 1000
 
     def dead(self):
         """Nodes that ended though nobody ended them."""
@@ -113,10 +181,14 @@ class Fleet:
                 node.stop()
             except AssertionError as error:
                 self.failures.append(f"at the end: {str(error)[:2000]}")
+        for wire in self.wires:
+            wire.close()
+        if self.bus is not None:
+            self.bus.close()
         self.cluster.destroy()
 
 
-SETTINGS = {"BELFRY_DB_CONNECTIONS": "8"}
+SETTINGS = {"BELFRY_DB_CONNECTIONS": "8", "BELFRY_WS_COMMAND_RATE": "500", "BELFRY_WS_COMMAND_BURST": "500"}
 
 
 def half_open(port):

@@ -5,8 +5,6 @@ import collections
 import datetime
 import json
 
-from recorder import content_of
-
 TYPES = {
     1: "communication.channel_post.created",
     2: "communication.channel_post.updated",
@@ -19,9 +17,16 @@ TYPES = {
 }
 WITHOUT_CONTENT = (3, 4, 13)
 USER = 1  # the number of its actor type
-BAN, UNBAN, MUTE, UNMUTE = 1, 2, 3, 4
-QUERY = """SELECT row_to_json(e) FROM (SELECT r.kind, r.key, v.seq, v.event_id, v.prev_visible_id, v.access_seq, v.type,
- v.entity_id, v.payload FROM events v JOIN room_log r ON r.id = v.room_id ORDER BY r.id, v.seq) e"""
+CONTROL = {"switch": (0,), "ban": (1, 2), "mute": (3, 4)}
+ACCESS = {"key": 0, "feature": 1}
+# An hour's log does not fit as text into this process: only what is needed, only the mark of each content.
+QUERY = """SELECT json_build_array(r.kind, r.key, v.seq, v.event_id, v.prev_visible_id, v.access_seq, v.type, v.entity_id,
+ substring(coalesce(v.payload->'post'->>'bodyText', v.payload->'message'->>'body') from '#[a-z0-9.\\-]+#'),
+ coalesce(v.payload->'post', v.payload->'message')->'author',
+ coalesce(v.payload->'post', v.payload->'message')->>'createdAt',
+ v.payload->>'subject', v.payload->>'key', v.payload->'kind')
+ FROM events v JOIN room_log r ON r.id = v.room_id ORDER BY r.id, v.seq"""
+Row = collections.namedtuple("Row", "kind key seq id previous access type entity content author created subject name what")
 
 
 def room_name(kind, key):
@@ -32,54 +37,60 @@ def milliseconds(text):
     return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
+def written_at(row):
+    """By its id, in nanoseconds of the wall clock."""
+    return int(row.id.replace("-", "")[:12], 16) * 1_000_000
+
+
 class Ledger:
     def __init__(self, fleet):
-        self.rows = [json.loads(row[0]) for row in fleet.cluster.sql(fleet.database, QUERY)]
-        self.rooms = collections.defaultdict(list)
-        self.heads = {}
-        for row in self.rows:
-            if row["kind"]:
-                self.rooms[room_name(row["kind"], row["key"])].append(row)
-                if row["type"] < 100:
-                    self.heads[room_name(row["kind"], row["key"])] = row["event_id"]
+        self.rooms, self.heads = collections.defaultdict(list), {}
+        self._access, self._control = collections.defaultdict(list), collections.defaultdict(list)
+        for line in fleet.cluster.sql(fleet.database, QUERY):
+            row = Row(*json.loads(line[0]))
+            if row.kind == 0:
+                self._access[row.subject, row.what, row.name].append(row)
+                continue
+            self.rooms[room_name(row.kind, row.key)].append(row)
+            if row.type < 100:
+                self.heads[room_name(row.kind, row.key)] = row.id
+            else:
+                self._control[row.kind, row.key, row.what, row.subject].append(row)
 
     def write(self, rec):
         for room, rows in self.rooms.items():
             for row in rows:
-                if row["type"] >= 100:
+                if row.type >= 100:
                     continue
-                entity = row["payload"].get("post") or row["payload"]["message"]
-                by_user = row["type"] == 11 and entity["author"]["type"] == USER
-                rec("log", room=room, eventId=row["event_id"], prevEventId=row["prev_visible_id"], type=TYPES[row["type"]],
-                    entity=row["entity_id"], content=None if row["type"] in WITHOUT_CONTENT else content_of(entity),
-                    actor=entity["author"]["id"] if by_user else None, at=milliseconds(entity["createdAt"]))
+                by_user = row.type == 11 and row.author["type"] == USER
+                rec("log", room=room, eventId=row.id, prevEventId=row.previous, type=TYPES[row.type], entity=row.entity,
+                    content=None if row.type in WITHOUT_CONTENT else row.content,
+                    actor=row.author["id"] if by_user else None, at=milliseconds(row.created))
 
-    def place_accesses(self, accesses):
-        """Names the event before each change, where every change of that right is known for certain."""
-        by_right = collections.defaultdict(list)
-        for access in accesses:
-            by_right[access["user"], access["cause"]].append(access)
-        for (user, cause), made in by_right.items():
-            records = self.records_of(user, cause)
-            if len(records) != len(made) or any(access["outcome"] != "acknowledged" for access in made):
-                continue
-            for access, record in zip(made, records):
-                access["after"] = {room: self.before(room, record) for room in access["rooms"] if room in self.rooms}
+    def place(self, access, wall):
+        """Names the event before a change, where one record only can be its own: all changes of one right are one
+        after the other. `wall`: what to add to our clock for the wall's."""
+        if access["outcome"] != "acknowledged" or access.get("byClock"):
+            return False
+        margin = 2_000_000
+        first, last = access["begun"] + wall - margin, access["done"] + wall + margin
+        found = [row for row in self.records_of(access["user"], access["cause"]) if first <= written_at(row) <= last]
+        if len(found) != 1:
+            return False
+        access["after"] = {room: self.before(room, found[0]) for room in access["rooms"] if room in self.rooms}
+        return True
 
     def records_of(self, user, cause):
         kind, _, key = cause.partition(".")
-        if kind == "key":
-            return [row for row in self.rows if row["kind"] == 0 and row["payload"].get("subject") == user
-                    and row["payload"].get("key") == key]
-        wanted = (BAN, UNBAN) if kind == "ban" else (MUTE, UNMUTE)
-        return [row for row in self.rows if row["kind"] == 2 and str(row["key"]) == key and row["type"] == 100
-                and row["payload"].get("subject") == user and row["payload"]["kind"] in wanted]
+        if kind in ACCESS:
+            return self._access[user, ACCESS[kind], key]
+        subject = None if kind == "switch" else user
+        return [row for what in CONTROL[kind] for row in self._control[2, int(key), what, subject]]
 
     def before(self, room, record):
         rows = self.rooms[room]
-        column = "access_seq" if record["kind"] == 0 else "seq"
-        end = bisect.bisect_left(rows, record["seq"], key=lambda row: row[column])
-        visible = [row["event_id"] for row in rows[max(0, end - 50):end] if row["type"] < 100]
-        if not visible and end > 50:
-            visible = [row["event_id"] for row in rows[:end] if row["type"] < 100]
-        return visible[-1] if visible else None
+        column = 5 if record.kind == 0 else 2  # how far the access log had grown, or the place itself
+        end = bisect.bisect_left(rows, record.seq, key=lambda row: row[column])
+        while end and rows[end - 1].type >= 100:
+            end -= 1
+        return rows[end - 1].id if end else None

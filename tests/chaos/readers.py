@@ -2,7 +2,6 @@
 
 import collections
 import json
-import random
 import select
 import threading
 import time
@@ -22,21 +21,26 @@ class Connection:
     """One WebSocket; everything is done by the thread of its reader."""
 
     def __init__(self, world, user, token, port, receive_buffer=None):
-        self.world, self.rec, self.user = world, world.rec, user
+        self.world, self.rec, self.user, self.sleepy = world, world.rec, user, receive_buffer is not None
         self.name = "r" + new_id()[:13]
         self.raw = RawSocket(port, token=token, receive_buffer=receive_buffer)
+        self.read_at = 0  # when all that had arrived was read
         self.joined = {}  # room → (place, kind)
-        self._ids = 0
+        self._ids, self._corked = 0, b""
         self._replies = collections.OrderedDict()
 
     def close(self):
         self.raw.socket.close()
-        self.rec("closed", reader=self.name)
+        self.rec("closed", reader=self.name, at=self.read_at)
 
     def read(self, wait):
         """Takes what is there, waiting at most `wait` for the first frame. Raises when the line is gone."""
-        if not self.raw._buffer and not select.select([self.raw.socket], [], [], wait)[0]:
-            return False
+        if not self.raw._buffer:
+            asked = now()
+            if not select.select([self.raw.socket], [], [], 0)[0]:
+                self.read_at = asked
+                if not select.select([self.raw.socket], [], [], wait)[0]:
+                    return False
         opcode, payload = self.raw.read(pings=True)
         if opcode == 8:
             raise EOFError
@@ -70,7 +74,8 @@ class Connection:
         if what == "join":
             self.joined[room] = (place, kind)
             self.world.heads[self.name, room] = data["lastEventId"]
-            self.rec("join", reader=self.name, user=self.user, room=room, lastEventId=data["lastEventId"], begun=begun, done=at)
+            self.rec("join", reader=self.name, user=self.user, room=room, lastEventId=data["lastEventId"], begun=begun, done=at,
+                     **({"sleepy": True} if self.sleepy else {}))
         elif what == "leave":
             self.joined.pop(room, None)
             self.rec("left", reader=self.name, room=room, at=at)
@@ -82,7 +87,7 @@ class Connection:
                     time.sleep(0.06)  # the whole log takes more commands than a connection may send at once
                 self.send("sync", place, kind, since=data["lastEventId"])
 
-    def send(self, what, place, kind, since=None, limit=None):
+    def send(self, what, place, kind, since=None, limit=None, cork=False):
         self._ids += 1
         data = {"channelId": place.channel}
         if what == "leave" and kind == "messages":
@@ -91,15 +96,23 @@ class Connection:
             data.update({} if since is None else {"sinceEventId": since}, **({"limit": limit} if limit else {}))
         event = {"join": JOIN, "leave": LEAVE, "sync": SYNC}[what][kind]
         self._replies[self._ids] = (now(), what, place, kind, since)
-        self.raw.socket.sendall(self.raw.frame(1, json.dumps({"id": self._ids, "event": event, "data": data}).encode()))
+        self._corked += self.raw.frame(1, json.dumps({"id": self._ids, "event": event, "data": data}).encode())
+        if not cork:
+            self.flush()
+
+    def flush(self):
+        """All that was corked goes out as one segment."""
+        data, self._corked = self._corked, b""
+        self.raw.socket.sendall(data)
 
 
 class Reader(Actor):
     """Keeps one connection, restless until the world is quiet; then it only reads."""
 
-    def __init__(self, world, rng, user, sleepy=False):
+    def __init__(self, world, rng, user, places, sleepy=False, restless=True):
         super().__init__(world, rng, user=user)
-        self.sleepy, self.connection = sleepy, None
+        self.sleepy, self.restless, self.connection = sleepy, restless, None
+        self.subscriptions = [(place, kind) for place in places for kind in ("posts", "messages") if getattr(place, kind)]
         self.next_move = 0.0
 
     def run(self):
@@ -124,7 +137,7 @@ class Reader(Actor):
     def expect_answers(self):
         """Each command is answered before long, whatever happens to the database; naps of the reader are shorter."""
         waiting = self.connection and next(iter(self.connection._replies.values()), None)
-        if waiting and now() - waiting[0] > 25e9:
+        if waiting and now() - waiting[0] > 25e9 and (took := now()) - waiting[0] > 1e9 * self.world.pulse.bound(25, waiting[0], took):
             self.world.failures.append(f"{self.connection.name}: no reply within 25 s to {waiting[1]} {waiting[3]}")
             self.drop()
 
@@ -139,76 +152,48 @@ class Reader(Actor):
             time.sleep(0.05)
             return
         self.connection = Connection(self.world, self.caller.user, self.caller.token, port, 4096 if self.sleepy else None)
-        for place in self.world.places:
-            for kind in ("posts", "messages"):
-                self.connection.send("join", place, kind)
-                room = getattr(place, kind)
-                self.connection.send("sync", place, kind, since=self.world.last.get((self.caller.user, room)))
+        for place, kind in self.subscriptions[:20]:
+            self.connection.send("join", place, kind, cork=True)
+            since = self.world.last.get((self.caller.user, getattr(place, kind)))
+            if since or self.rng.random() < 0.2:  # the whole log, now and then
+                self.connection.send("sync", place, kind, since=since, cork=True)
+        self.connection.flush()
 
     def move(self):
         if time.monotonic() < self.next_move:
             return
         self.next_move = time.monotonic() + self.rng.random() * 0.5
-        place, kind, draw = self.rng.choice(self.world.places), self.rng.choice(["posts", "messages"]), self.rng.random()
-        room, connection = getattr(place, kind), self.connection
-        if self.world.quiet.is_set():
-            for place in self.world.places:
-                for kind in ("posts", "messages"):
-                    if getattr(place, kind) not in connection.joined:
-                        connection.send("join", place, kind)
-        elif draw < 0.03:
+        if self.world.quiet.is_set() or not self.restless:
+            self.come_back()
+            return
+        (place, kind), draw, connection = self.rng.choice(self.subscriptions), self.rng.random(), self.connection
+        room = getattr(place, kind)
+        if draw < 0.02:
             self.drop()
         elif self.sleepy and draw < 0.4:
             self.world.counts["sleeping sockets"] += 1
             time.sleep(1 + 3 * self.rng.random())
         elif room not in connection.joined:
             connection.send("join", place, kind)
-        elif draw < 0.15:
+        elif draw < 0.1:
             connection.send("leave", place, kind)
-            if self.rng.random() < 0.5:
+            if self.rng.random() < 0.7:
                 connection.send("join", place, kind)
         elif draw < 0.3:
             since = self.world.last.get((self.caller.user, room))
             if self.rng.random() < 0.1:
                 since = "0190c0de-0000-7000-8000-" + new_id()[-12:]  # in no log
-            connection.send("sync", place, kind, since=since, limit=self.rng.choice([1, 7, 100, 500]))
+            if since:
+                connection.send("sync", place, kind, since=since, limit=self.rng.choice([1, 7, 100, 500]))
+        elif draw < 0.6:
+            self.come_back()
 
-
-class TicketHolder(Actor):
-    """One ticket, two attempts at once, at nodes of their own."""
-
-    def step(self):
-        answer, _, _ = self.caller.ask("POST", "/api/mobile/ws-tickets")
-        if answer is None or answer.status != 201:
-            return time.sleep(0.1)
-        ticket, name = answer.data["ticket"], new_id()
-        attempts = [threading.Thread(target=self.attempt, args=(ticket, name)) for _ in range(2)]
-        for thread in attempts:
-            thread.start()
-        for thread in attempts:
-            thread.join()
-        time.sleep(self.rng.random() * 0.3)
-        return None
-
-    def attempt(self, ticket, name):
-        outcome, port = "unknown", self.world.fleet.port(random)
-        try:
-            if port is not None:
-                RawSocket(port, path=f"/ws?ticket={ticket}").socket.close()
-                outcome = "acknowledged"
-        except AssertionError as error:
-            outcome = "refused" if " 401 " in str(error) else "unknown"
-        except LOST:
-            pass
-        self.rec("ticket", ticket=name, outcome=outcome)
-
-
-def never_read(world, rng, member):
-    """Joins everything and never reads: its node must not care. The socket is the caller's to keep."""
-    port = world.fleet.port(rng)
-    caller = Caller(world, rng, user=member)
-    raw = RawSocket(port, token=caller.token, receive_buffer=4096)
-    for place in world.places:
-        raw.text({"event": JOIN["posts"], "data": {"channelId": place.channel}})
-        raw.text({"event": JOIN["messages"], "data": {"channelId": place.channel}})
-    return raw.socket
+    def come_back(self):
+        """Asks for all rooms that it is not in, some at a time, once all it asked is answered."""
+        connection = self.connection
+        if connection._replies:
+            return
+        missing = [(place, kind) for place, kind in self.subscriptions if getattr(place, kind) not in connection.joined]
+        for place, kind in missing[:30]:
+            connection.send("join", place, kind, cork=True)
+        connection.flush()

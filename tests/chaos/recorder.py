@@ -33,6 +33,7 @@ class Recorder:
         self._file = open(path, "w", encoding="utf-8", buffering=1 << 20)  # noqa: SIM115 - closed by close()
         self._lock = threading.Lock()
         self._accesses = []
+        self.wall = time.time_ns() - time.monotonic_ns()  # the wall clock of a time of ours
 
     def __call__(self, kind, **fields):
         line = json.dumps({"kind": kind, **fields}, separators=(",", ":"))

@@ -65,6 +65,10 @@ void Checker::check(const Record& record) {
                  [&](const SlowMode& slow) { check_slow(slow); },
                  [&](const Final& last) { check_final(last); },
                  [&](const Fault& fault) { count("fault " + fault.what); },
+                 [&](const Tally& tally) { count(tally.what, tally.count); },
+                 [](const Prompt&) {},
+                 [&](const Wait& wait) { check_wait(wait); },
+                 [&](const Baseline& baseline) { check_baseline(baseline); },
              },
              record);
 }
@@ -159,6 +163,13 @@ void Checker::check_write(const Write& write) {
       lines.push_back(describe(*denial, write.who));
       violate(7, "a write was accepted from who had lost the right to it", write.who, lines);
     }
+    for (const auto* entry : found) {
+      const auto place = *history_.room(entry->logged.room)->place(entry->logged.event.id);
+      if (const auto* denial = history_.behind(write.who, write.room, *entry, place, write.done, false)) {
+        lines.push_back(describe(*denial, write.who));
+        violate(7, "a write stands behind the loss of the right to it", write.who, lines);
+      }
+    }
   }
 }
 
@@ -206,6 +217,27 @@ void Checker::check_tickets() {
     const auto unknown = std::count(outcomes.begin(), outcomes.end(), Outcome::kUnknown);
     if (accepted > 1) violate(7, fmt::format("a ticket worked {} times", accepted), "ticket " + ticket, {});
     if (accepted == 0 && unknown == 0) violate(7, "a fresh ticket worked for nobody", "ticket " + ticket, {});
+  }
+}
+
+void Checker::check_wait(const Wait& wait) {
+  count("slow answers");
+  if (wait.done - wait.begun <= wait.bound) return;
+  violate(10,
+          fmt::format("no answer for {} ms, at most {} ms may pass", (wait.done - wait.begun) / 1'000'000,
+                      wait.bound / 1'000'000),
+          wait.what, {fmt::format("asked {}..{} {}", wait.begun, wait.done, wait.what)});
+}
+
+void Checker::check_baseline(const Baseline& baseline) {
+  count("baselines");
+  for (const auto& [what, before] : baseline.before) {
+    const auto found = baseline.after.find(what);
+    const auto after = found == baseline.after.end() ? 0 : found->second;
+    if (after != before) {
+      violate(9, fmt::format("{} was {} before anybody came and is {} after all have left", what, before, after),
+              baseline.node, {});
+    }
   }
 }
 

@@ -36,6 +36,9 @@ class Checker {
   struct Stream {
     bool joined = false;
     std::int64_t last = kNowhere;
+    Ticks since = 0;
+    std::string user;
+    bool sleepy = false;
     std::deque<std::string> recent;
   };
   using StreamKey = std::pair<std::string, std::string>;
@@ -48,6 +51,8 @@ class Checker {
   void check_join(const Join& join);
   void check_frame(const Frame& frame);
   void check_frame_access(const Frame& frame, const RoomHistory& room, std::int64_t place);
+  void check_prompt(const std::string& reader, const std::string& name, const Stream& stream, std::int64_t place,
+                    Ticks at);
   void check_left(const Left& left);
   void check_closed(const Closed& closed);
   void check_settled(const Settled& settled);
@@ -56,6 +61,8 @@ class Checker {
   void check_page(const Page& page);
   void check_page_end(const Page& page, const RoomHistory& room, std::size_t first);
   void check_final(const Final& last);
+  void check_wait(const Wait& wait);
+  void check_baseline(const Baseline& baseline);
   void check_cursors();
   void check_tickets();
   void check_driven();

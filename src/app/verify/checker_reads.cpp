@@ -64,7 +64,12 @@ void Checker::check_sync(const Sync& sync) {
       return violate(2, fmt::format("a replay has #{} where #{} belongs", *at, place), sync.user, std::move(lines));
     }
     check_shown(event, room, *at, sync.user, {line});
-    const auto& logged = room.events[static_cast<std::size_t>(*at)].logged.event;
+    const auto& entry = room.events[static_cast<std::size_t>(*at)];
+    if (const auto* denial = history_.behind(sync.user, sync.room, entry, *at, sync.done)) {
+      return violate(5, "a replay has an event that stands behind the loss of the right", sync.user,
+                     {describe(*denial, sync.user), describe(entry, *at), line});
+    }
+    const auto& logged = entry.logged.event;
     if (logged.content) {
       check_mask(sync.user, sync.room, event.entity, event.content.has_value(), sync.begun, sync.done, line);
     }
@@ -123,6 +128,13 @@ void Checker::check_page(const Page& page) {
                      page.user, {line});
     }
     check_mask(page.user, page.room, item.entity, item.content.has_value(), page.begun, page.done, line);
+    const auto place = history_.place_of(room, item.entity, item.content);
+    if (place == kNowhere) continue;
+    const auto& entry = room.events[static_cast<std::size_t>(place)];
+    if (const auto* denial = history_.behind(page.user, page.room, entry, place, page.done)) {
+      return violate(5, "a page has what was written behind the loss of the right", page.user,
+                     {describe(*denial, page.user), describe(entry, place), line});
+    }
   }
   if (page.order != "one") check_page_end(page, room, first);
 }
@@ -162,10 +174,11 @@ void Checker::check_final(const Final& last) {
   std::optional<std::string> content;
   std::vector<std::string> lines{fmt::format("final {} entity {}: deleted {}, content {}", last.room, last.entity,
                                              last.deleted, last.content.value_or("null"))};
-  for (std::int64_t place = 0; room != nullptr && place <= room->head(); ++place) {
+  static const std::vector<std::int64_t> kNone;
+  const auto found = room == nullptr ? decltype(room->by_entity.end()){} : room->by_entity.find(last.entity);
+  for (const auto place : room == nullptr || found == room->by_entity.end() ? kNone : found->second) {
     const auto& entry = room->events[static_cast<std::size_t>(place)];
     const auto& event = entry.logged.event;
-    if (event.entity != last.entity) continue;
     lines.push_back(describe(entry, place));
     const auto what = verb(event.type);
     exists = exists || what == "created";

@@ -35,14 +35,21 @@ void Checker::check_join(const Join& join) {
     stream.joined = false;
     return;
   }
-  if (const auto known = room.known_events.before(join.begun); *head < known) {
+  // Who is in already is told so, and how far it has come; what changes that is on its way.
+  if (const auto known = room.known_events.before(join.begun); !stream.joined && *head < known) {
     violate(2, "a join's head is older than what was acknowledged before it", join.reader,
             with_recent(stream, room, known));
   }
-  if (const auto* denial = history_.denied(join.user, join.room, join.begun, join.done, true)) {
+  const auto* denial = history_.denied(join.user, join.room, join.begun, join.done, true);
+  if (denial != nullptr && !stream.joined) {
     violate(5, "a join succeeded after the right was lost", join.user, {describe(*denial, join.user), describe(join)});
   }
-  if (!stream.joined) stream.last = *head;
+  if (!stream.joined) {
+    stream.last = *head;
+    stream.since = join.done;
+    stream.user = join.user;
+    stream.sleepy = join.sleepy;
+  }
   stream.joined = true;
 }
 
@@ -64,6 +71,7 @@ void Checker::check_frame(const Frame& frame) {
     violate(2, fmt::format("{} events are missing before a frame", *place - stream.last - 1), frame.reader,
             with_recent(stream, *room, stream.last + 1));
   }
+  if (stream.joined) check_prompt(frame.reader, frame.room, stream, *place, frame.at);
   stream.last = std::max(stream.last, *place);
   if (frame.previous != room->events[static_cast<std::size_t>(*place)].logged.previous) {
     violate(8, "a frame names another event before it than the log", frame.reader, with_recent(stream, *room, *place));
@@ -73,19 +81,31 @@ void Checker::check_frame(const Frame& frame) {
 }
 
 void Checker::check_frame_access(const Frame& frame, const RoomHistory& room, std::int64_t place) {
-  const auto* write = room.events[static_cast<std::size_t>(place)].write;
-  for (const auto& denial : history_.denials(frame.user, frame.room)) {
-    if (!denial.reading || frame.at >= denial.until) continue;
-    const bool begun_after = write != nullptr && write->begun > denial.from;
-    const bool behind = denial.after && place > *denial.after;
-    if (begun_after || behind) {
-      violate(5,
-              begun_after ? "an event written after a revocation was acknowledged reached the reader"
-                          : "an event that stands behind a revocation reached the reader",
-              frame.user, {describe(denial, frame.user), around(room, place, 0, 0).front(), describe(frame)});
-      return;
-    }
+  const auto& entry = room.events[static_cast<std::size_t>(place)];
+  if (const auto* denial = history_.behind(frame.user, frame.room, entry, place, frame.at)) {
+    const bool begun_after = entry.write != nullptr && entry.write->begun > denial->from;
+    violate(5,
+            begun_after ? "an event written after a revocation was acknowledged reached the reader"
+                        : "an event that stands behind a revocation reached the reader",
+            frame.user, {describe(*denial, frame.user), describe(entry, place), describe(frame)});
   }
+}
+
+/// The event of this place, which the reader has by `at` or does not have yet, is not overdue then.
+void Checker::check_prompt(const std::string& reader, const std::string& name, const Stream& stream, std::int64_t place,
+                           Ticks at) {
+  const auto* room = history_.room(name);
+  if (!history_.prompt() || stream.sleepy || room == nullptr || place > room->head()) return;
+  const auto& entry = room->events[static_cast<std::size_t>(place)];
+  if (entry.write == nullptr || entry.write->outcome != Outcome::kAcknowledged) return;
+  count("prompt frames");
+  const auto took = at - std::max(entry.write->done, stream.since);
+  if (took <= *history_.prompt()) return;
+  for (const auto& denial : history_.denials(stream.user, name)) {
+    if (denial.begun < at && denial.until > entry.write->done) return;  // it is to be told that it is out
+  }
+  violate(2, fmt::format("an event is not with a reader {} ms after it was acknowledged", took / 1'000'000), reader,
+          with_recent(stream, *room, place));
 }
 
 void Checker::check_left(const Left& left) {
@@ -96,13 +116,18 @@ void Checker::check_left(const Left& left) {
     violate(2, "the end of a subscription is said without one", left.reader,
             {stream.recent.begin(), stream.recent.end()});
   }
+  if (stream.joined) check_prompt(left.reader, left.room, stream, stream.last + 1, left.at);
   stream.joined = false;
 }
 
 void Checker::check_closed(const Closed& closed) {
   count("connections ended");
   auto at = streams_.lower_bound({closed.reader, ""});
-  while (at != streams_.end() && at->first.first == closed.reader) at = streams_.erase(at);
+  while (at != streams_.end() && at->first.first == closed.reader) {
+    const auto& [key, stream] = *at;
+    if (closed.at && stream.joined) check_prompt(key.first, key.second, stream, stream.last + 1, *closed.at);
+    at = streams_.erase(at);
+  }
 }
 
 void Checker::check_settled(const Settled& settled) {

@@ -44,12 +44,15 @@ void History::learn(const Record& record) {
   if (const auto* logged = std::get_if<LogEvent>(&record)) {
     auto& room = rooms_[logged->room];
     room.places.emplace(logged->event.id, static_cast<std::int64_t>(room.events.size()));
+    room.by_entity[logged->event.entity].push_back(static_cast<std::int64_t>(room.events.size()));
     room.events.push_back({*logged, nullptr});
     if (verb(logged->event.type) == "created") room.created.push_back(logged->event.entity);
   } else if (const auto* write = std::get_if<Write>(&record)) {
     writes_.push_back(*write);
   } else if (const auto* access = std::get_if<Access>(&record)) {
     accesses_.push_back(*access);
+  } else if (const auto* prompt = std::get_if<Prompt>(&record)) {
+    prompt_ = prompt->milliseconds * 1'000'000;
   }
 }
 
@@ -202,6 +205,27 @@ std::vector<const Entry*> History::events_of(const Write& write) const {
 std::vector<const Write*> History::writes_like(const Write& write) const {
   const auto found = contentless_.find({{write.room, write.entity.value_or(kNowhere)}, write.type});
   return found == contentless_.end() ? std::vector<const Write*>() : found->second;
+}
+
+const Denial* History::behind(const std::string& user, const std::string& room, const Entry& entry, std::int64_t place,
+                              Ticks done, bool reading) const {
+  for (const auto& denial : denials(user, room)) {
+    if ((reading && !denial.reading) || done >= denial.until) continue;
+    const bool begun_after = entry.write != nullptr && entry.write->begun > denial.from;
+    if (begun_after || (denial.after && place > *denial.after)) return &denial;
+  }
+  return nullptr;
+}
+
+std::int64_t History::place_of(const RoomHistory& room, std::int64_t entity,
+                               const std::optional<std::string>& content) const {
+  const auto found = room.by_entity.find(entity);
+  if (found == room.by_entity.end()) return kNowhere;
+  for (const auto place : found->second) {
+    const auto& event = room.events[static_cast<std::size_t>(place)].logged.event;
+    if (content && carries_content(event.type) && event.content == content) return place;
+  }
+  return found->second.front();
 }
 
 const Denial* History::denied(const std::string& user, const std::string& room, Ticks begun, Ticks done,

@@ -36,10 +36,11 @@ class Known {
 struct RoomHistory {
   std::vector<Entry> events;
   std::unordered_map<std::string, std::int64_t> places;
-  std::vector<std::int64_t> created;  ///< entities in log order
-  std::vector<Ticks> begun;           ///< of the events' writes, in order
-  Known known_events;                 ///< places
-  Known known_created;                ///< entities
+  std::vector<std::int64_t> created;                                      ///< entities in log order
+  std::unordered_map<std::int64_t, std::vector<std::int64_t>> by_entity;  ///< places
+  std::vector<Ticks> begun;                                               ///< of the events' writes, in order
+  Known known_events;                                                     ///< places
+  Known known_created;                                                    ///< entities
 
   std::int64_t head() const { return static_cast<std::int64_t>(events.size()) - 1; }
   /// The place of an id, `kNowhere` for none given, nothing for an id that is not in the log.
@@ -70,6 +71,15 @@ class History {
   /// After the last `learn`: matches writes with events.
   void close();
 
+  /// Where an entity was created, or where this content of it was written: the later of both.
+  std::int64_t place_of(const RoomHistory& room, std::int64_t entity, const std::optional<std::string>& content) const;
+  /// How long an acknowledged event may be on its way to a reader; nothing when the recording does not say.
+  std::optional<Ticks> prompt() const { return prompt_; }
+  /// The loss of a right behind which this event stands, although what is judged had ended (`done`) before the right
+  /// was asked back. `reading`: only rights to read count.
+  const Denial* behind(const std::string& user, const std::string& room, const Entry& entry, std::int64_t place,
+                       Ticks done, bool reading = true) const;
+
   /// Losses of a right to read during which the room went on: each could have leaked.
   std::uint64_t denials_under_traffic() const;
   const RoomHistory* room(const std::string& name) const;
@@ -97,6 +107,7 @@ class History {
   std::map<std::string, RoomHistory> rooms_;
   std::vector<Write> writes_;
   std::vector<Access> accesses_;
+  std::optional<Ticks> prompt_;
   std::map<Key, std::vector<Denial>> denials_;
   std::map<EntityKey, std::vector<Deletion>> deletions_;
   std::unordered_map<std::string, std::vector<Entry*>> by_content_;

@@ -153,6 +153,14 @@ Page page(const Json& line) {
   return made;
 }
 
+std::map<std::string, std::int64_t> numbers(const Json& from, const char* name) {
+  const Json& value = field(from, name);
+  if (!value.is_object()) reject(name, "must be an object");
+  std::map<std::string, std::int64_t> made;
+  for (const auto& [key, item] : value.items()) made[key] = number(value, key.c_str());
+  return made;
+}
+
 Frame frame(const Json& line) {
   return {text(line, "reader"), text(line, "user"), text(line, "room"), seen(line), optional_text(line, "prevEventId"),
           number(line, "at")};
@@ -167,13 +175,18 @@ Record by_kind(const std::string& kind, const Json& line) {
   if (kind == "page") return page(line);
   if (kind == "driven") return Driven{texts(line, "what")};
   if (kind == "join") {
-    return Join{text(line, "reader"),  text(line, "user"),  text(line, "room"), optional_text(line, "lastEventId"),
-                number(line, "begun"), number(line, "done")};
+    return Join{text(line, "reader"),
+                text(line, "user"),
+                text(line, "room"),
+                optional_text(line, "lastEventId"),
+                number(line, "begun"),
+                number(line, "done"),
+                !absent(line, "sleepy") && flag(line, "sleepy")};
   }
   if (kind == "left") {
     return Left{text(line, "reader"), text(line, "room"), optional_text(line, "reason"), number(line, "at")};
   }
-  if (kind == "closed") return Closed{text(line, "reader")};
+  if (kind == "closed") return Closed{text(line, "reader"), optional_number(line, "at")};
   if (kind == "settled") {
     return Settled{text(line, "reader"), text(line, "user"), text(line, "room"), number(line, "at")};
   }
@@ -187,6 +200,12 @@ Record by_kind(const std::string& kind, const Json& line) {
     return Final{text(line, "room"), number(line, "entity"), flag(line, "deleted"), optional_text(line, "content")};
   }
   if (kind == "fault") return Fault{text(line, "what")};
+  if (kind == "tally") return Tally{text(line, "what"), static_cast<std::uint64_t>(number(line, "count"))};
+  if (kind == "prompt") return Prompt{number(line, "milliseconds")};
+  if (kind == "wait") {
+    return Wait{text(line, "what"), number(line, "begun"), number(line, "done"), number(line, "bound")};
+  }
+  if (kind == "baseline") return Baseline{text(line, "node"), numbers(line, "before"), numbers(line, "after")};
   reject("kind", "is none that is known");
 }
 

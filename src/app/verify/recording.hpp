@@ -70,6 +70,7 @@ struct Join {
   std::optional<std::string> last;
   Ticks begun = 0;
   Ticks done = 0;
+  bool sleepy = false;  ///< it reads when it likes: its frames may come late
 };
 struct Frame {
   std::string reader;
@@ -88,6 +89,7 @@ struct Left {
 };
 struct Closed {
   std::string reader;
+  std::optional<Ticks> at;  ///< when it had last read all that had arrived
 };
 /// Writers have stopped and the reader had time: what it has is all it will get.
 struct Settled {
@@ -147,9 +149,31 @@ struct Final {
 struct Fault {
   std::string what;
 };
+/// How often something was done that no other record tells.
+struct Tally {
+  std::string what;
+  std::uint64_t count = 0;
+};
+/// From a write's answer to its frame at a reader that is not sleepy, at most.
+struct Prompt {
+  std::int64_t milliseconds = 0;
+};
+/// An answer that took long, and how long it might have taken.
+struct Wait {
+  std::string what;
+  Ticks begun = 0;
+  Ticks done = 0;
+  Ticks bound = 0;
+};
+/// What a node counted before anybody came and after all had left.
+struct Baseline {
+  std::string node;
+  std::map<std::string, std::int64_t> before;
+  std::map<std::string, std::int64_t> after;
+};
 
 using Record = std::variant<Driven, LogEvent, Write, Access, Join, Frame, Left, Closed, Settled, Sync, Page, Cursor,
-                            Ticket, SlowMode, Final, Fault>;
+                            Ticket, SlowMode, Final, Fault, Tally, Prompt, Wait, Baseline>;
 
 /// One line. Throws `Malformed`, which names the field.
 Record parse_record(std::string_view line);

@@ -90,6 +90,18 @@ constexpr const char* kGap = R"("hasMore":false,"gap":true)";
 constexpr const char* kOne = R"({"entity":1,"content":"#one#"})";
 constexpr const char* kTwo = R"({"entity":2,"content":"#two#"})";
 
+// Events may be a millisecond on their way.
+std::string prompt() {
+  return R"({"kind":"prompt","milliseconds":1})"
+         "\n";
+}
+std::string closed(int at) {
+  return fmt::format(R"({{"kind":"closed","reader":"r","at":{}}})"
+                     "\n",
+                     at);
+}
+std::string sleepy(std::string join) { return join.insert(1, R"("sleepy":true,)"); }
+
 std::string both(const char* first, const char* second) { return fmt::format("{},{}", first, second); }
 std::string deleted() {
   return log("c", R"("b")", "deleted", 1, "null") + write("deleted", 1, "null", 50, 60, "acknowledged");
@@ -216,6 +228,18 @@ const Case kCases[] = {
          R"({"kind":"settled","reader":"r","user":"v","room":"R","at":90})"
          "\n",
      5, "outlived"},
+    {"PageHasWhatStandsBehindIt",
+     access(false, 21, 35, R"(,"after":{"R":"a"})") + page("after", "0", both(kOne, kTwo).c_str(), false, 5, 60), 5,
+     "page has what was written behind"},
+    {"PageHasWhatStandsBeforeIt",
+     access(false, 21, 35, R"(,"after":{"R":"b"})") + page("after", "0", both(kOne, kTwo).c_str(), false, 5, 60), -1},
+    {"ReplayHasWhatStandsBehindIt",
+     access(false, 21, 35, R"(,"after":{"R":"a"})") + sync("null", both(kA, kB).c_str(), "\"b\"", kWhole, 5, 60), 5,
+     "replay has an event that stands behind"},
+    {"ReplayHasWhatWasWrittenAfterIt",
+     access(false, 21, 25) + sync("null", both(kA, kB).c_str(), "\"b\"", kWhole, 5, 60), 5, "stands behind"},
+    {"ReplayEndedAfterItWasAskedBack",
+     access(false, 21, 25) + access(true, 45, 46) + sync("null", both(kA, kB).c_str(), "\"b\"", kWhole, 5, 60), -1},
     {"MuteDoesNotConcernReading", access(false, 41, 45, R"(,"reading":false)") + page("after", "2", "", false, 50, 60),
      -1},
     // 6: nothing deleted is read again
@@ -274,13 +298,52 @@ const Case kCases[] = {
      access(false, 41, 45, R"(,"reading":false)") + log("c", R"("b")", "created", 3, "\"#x#\"") +
          write("created", 3, "\"#x#\"", 50, 60, "acknowledged", "v"),
      7, "accepted from who"},
+    {"WrittenBehindTheBanThoughBegunBefore",
+     access(false, 41, 45, R"(,"after":{"R":"b"})") + log("c", R"("b")", "created", 3, "\"#x#\"") +
+         write("created", 3, "\"#x#\"", 42, 60, "acknowledged", "v"),
+     7, "stands behind the loss"},
+    {"WrittenBeforeTheBanThoughAnsweredBehind",
+     access(false, 41, 45, R"(,"after":{"R":"c"})") + log("c", R"("b")", "created", 3, "\"#x#\"") +
+         write("created", 3, "\"#x#\"", 42, 60, "acknowledged", "v"),
+     -1},
+    // 2: in time
+    {"FrameInTime", prompt() + join(1, "\"a\"", 2) + frame("b", R"("a")", 1'000'040, 2), -1},
+    {"FrameTooLate", prompt() + join(1, "\"a\"", 2) + frame("b", R"("a")", 1'000'041, 2), 2, "is not with a reader"},
+    {"FrameLateForWhoSleeps", prompt() + sleepy(join(1, "\"a\"", 2)) + frame("b", R"("a")", 1'000'041, 2), -1},
+    {"FrameThatNeverCame", prompt() + join(1, "\"a\"", 2) + closed(1'000'041), 2, "is not with a reader"},
+    {"FrameThatHadTime", prompt() + join(1, "\"a\"", 2) + closed(1'000'040), -1},
+    {"FrameThatWillNotComeAfterALoss", prompt() + access(false, 35, 38) + join(1, "\"a\"", 2) + closed(1'000'041), -1},
     // 8: a gap is said iff there is one
     {"GapSaid", sync("\"x\"", "", "\"b\"", kGap, 50, 60), -1},
     {"GapNotSaid", sync("\"x\"", "", "\"x\"", kWhole, 50, 60), 8, "not said"},
     {"GapSaidWithoutOne", sync("\"a\"", "", "\"b\"", kGap, 50, 60), 8, "there is none"},
     {"GapThatLooksComplete", sync("\"x\"", kB, "\"b\"", kGap, 50, 60), 8, "looks complete"},
     {"GapWithAnOldHead", sync("\"x\"", "", "\"a\"", kGap, 50, 60), 8, "present head"},
+    // 9: nothing is left
+    {"BackAtTheBaseline",
+     R"({"kind":"baseline","node":"n","before":{"rooms":0,"timers":3},"after":{"rooms":0,"timers":3}})"
+     "\n",
+     -1},
+    {"RoomsAreLeft",
+     R"({"kind":"baseline","node":"n","before":{"rooms":0},"after":{"rooms":2}})"
+     "\n",
+     9, "rooms was 0"},
+    // 10: answered
+    {"AnsweredInTime",
+     R"({"kind":"wait","what":"GET /","begun":1,"done":3,"bound":2})"
+     "\n",
+     -1},
+    {"NotAnsweredInTime",
+     R"({"kind":"wait","what":"GET /","begun":1,"done":4,"bound":2})"
+     "\n",
+     10, "no answer for"},
     // what had to happen
+    {"DrivenAndTallied",
+     R"({"kind":"driven","what":["naps"]})"
+     "\n"
+     R"({"kind":"tally","what":"naps","count":2})"
+     "\n",
+     -1},
     {"DrivenAndSeen",
      R"({"kind":"driven","what":["writes"]})"
      "\n",
@@ -320,6 +383,8 @@ TEST(Recording, NamesTheFieldThatIsWrong) {
       {R"({"kind":"closed"})", "reader"},
       {R"({"kind":"closed","reader":4})", "reader"},
       {R"({"kind":"ticket","ticket":"t","outcome":"maybe"})", "outcome"},
+      {R"({"kind":"baseline","node":"n","before":{"rooms":"2"},"after":{}})", "rooms"},
+      {R"({"kind":"tally","what":"naps"})", "count"},
       {R"({"kind":"driven","what":[1]})", "what"},
       {R"({"kind":"page","user":"u","room":"R","order":"after","items":[],"limit":1,"hasMore":false,"begun":1,"done":2})",
        "cursor"},
