@@ -222,7 +222,12 @@ class Node::Impl {
     }
     realtime::NatsOptions options;
     options.servers = settings_.nats_servers;
-    options.deployment = [database = database_options(settings_)] { return storage::database_identity(database); };
+    options.ca_file = settings_.bus_ca;
+    options.deployment = [database = database_options(settings_)]() -> core::Result<realtime::NatsDeployment> {
+      auto identity = storage::database_identity(database);
+      if (!identity) return core::fail(std::move(identity.error()));
+      return realtime::NatsDeployment{std::move(identity->name), std::move(identity->bus_key)};
+    };
     return realtime::make_nats_bus(std::move(options), poster(), metrics_);
   }
 

@@ -55,7 +55,7 @@ bool origins(Settings& settings, std::string_view text) {
 
 bool bus(Settings& settings, std::string_view text) {
   settings.nats_servers.clear();
-  if (text.starts_with("nats://")) {
+  if (text.starts_with("nats://") || text.starts_with("tls://")) {
     auto servers = parse_nats_servers(text);
     if (!servers) return false;
     settings.bus = Bus::kNats;
@@ -124,13 +124,20 @@ constexpr std::array kKeys{
     Key{.name = "bus",
         .type = "text",
         .default_value = "postgres",
-        .allowed = "postgres, local, or up to 16 servers: nats://[user:password@]host:port[,host:port]",
+        .allowed = "postgres, local, or up to 16 servers: nats://[user:password@]host:port[,host:port], or tls://…",
         .description =
             "How nodes tell each other that a log grew. `local` is for a single process: a second node on the same "
             "database makes it not ready. NATS is for many nodes: a node hears only of the rooms that somebody on it "
-            "reads. A user and password in the address are never shown; a flag is seen by everybody on the machine, so "
+            "reads. With `tls://` what is said is encrypted and the server must show a certificate for its host. A "
+            "user and password in the address are never shown; a flag is seen by everybody on the machine, so "
             "give them by variable or file.",
         .apply = bus},
+    Key{.name = "bus_ca",
+        .type = "text",
+        .default_value = "",
+        .allowed = "the path of a PEM file, at most 4096 bytes",
+        .description = "Certificates that a bus of `tls://` servers trusts. Not set: the system's.",
+        .apply = text_of<&Settings::bus_ca, 1, 4096>},
     Key{.name = "event_retention",
         .type = "duration",
         .default_value = "7d",

@@ -154,14 +154,14 @@ bool is_nats_address(std::string_view text) {
 }  // namespace
 
 std::optional<std::vector<std::string>> parse_nats_servers(std::string_view text) {
-  constexpr std::string_view kScheme = "nats://";
   constexpr std::size_t kMostServers = 16;
-  if (!text.starts_with(kScheme) || text.size() > 4096) return std::nullopt;
+  const std::string_view scheme = text.starts_with("tls://") ? "tls://" : "nats://";
+  if (!text.starts_with(scheme) || text.size() > 4096) return std::nullopt;
   auto items = split_list(text);
   if (!items || items->size() > kMostServers) return std::nullopt;
   for (auto& item : *items) {
-    if (!item.starts_with(kScheme)) item.insert(0, kScheme);
-    if (!is_nats_address(std::string_view(item).substr(kScheme.size()))) return std::nullopt;
+    if (!item.starts_with(scheme)) item.insert(0, scheme);
+    if (!is_nats_address(std::string_view(item).substr(scheme.size()))) return std::nullopt;
   }
   return items;
 }

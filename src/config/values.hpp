@@ -21,7 +21,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view text);
 bool is_origin(std::string_view text);
 /// http or https with a host; no spaces, control characters, query or fragment; at most 2048 bytes.
 bool is_base_url(std::string_view text);
-/// `nats://[user[:password]@]host:port`, several between commas, where only the first needs its scheme: each as a URL.
+/// `nats://[user[:password]@]host:port`, or all of them `tls://…`, several between commas, where only the first needs
+/// its scheme: each as a URL.
 std::optional<std::vector<std::string>> parse_nats_servers(std::string_view text);
 /// Items between commas, spaces around them removed. Nothing when an item is empty.
 std::optional<std::vector<std::string>> split_list(std::string_view text);

@@ -31,6 +31,7 @@ void HubCore::on_access_head(core::Result<Scan> scan) {
   if (!started_) {
     started_ = true;
     next_xid_ = scan->journal.next_xid;
+    timeline_ = scan->journal.timeline;
     swept_at_ = clock_.now();
     arm_sweep();
     return;

@@ -17,27 +17,32 @@ constexpr std::size_t kMaxPending = 256;
 
 void HubCore::on_commit(const domain::CommitNotice& notice) {
   if (stopped_ || !started_) return;
-  const auto grow = [&](const domain::CommitNotice::Growth& growth) {
+  const auto tell = [&](const domain::CommitNotice::Growth& growth) {
     const RoomPtr room = followed(growth.room);
     if (!room || growth.events.empty()) return;
-    const auto last = growth.events.back()->seq;
-    if (!room->live) {
-      room->hinted = std::max(room->hinted, last);
-      return;
-    }
     const auto before = room->position.seq;
-    if (run(room, growth.events) == Run::kHole) room->hinted = std::max(room->hinted, last);
-    if (room->position.seq > before && !room->pending_commit) room->pending_commit = notice.committed_at;
+    grow(room, growth.events, notice.timeline);
+    if (room->live && room->position.seq > before && !room->pending_commit) {
+      room->pending_commit = notice.committed_at;
+    }
     if (room->pending.empty()) observe_commit(*room);
     read_if_behind(room);
   };
   // The access log first: what follows it in the same notice then need not stall.
   for (const auto& growth : notice.rooms) {
-    if (growth.room == domain::kAccessLog) grow(growth);
+    if (growth.room == domain::kAccessLog) tell(growth);
   }
   for (const auto& growth : notice.rooms) {
-    if (growth.room != domain::kAccessLog) grow(growth);
+    if (growth.room != domain::kAccessLog) tell(growth);
   }
+}
+
+/// What somebody says was committed. Of another history than ours it is a reason to read and no more: a promoted
+/// standby may never have had it.
+void HubCore::grow(const RoomPtr& room, std::span<const domain::SharedEvent> events, domain::Timeline timeline) {
+  const auto last = events.back()->seq;
+  const bool direct = room->live && timeline == timeline_;
+  if (!direct || run(room, events) == Run::kHole) room->hinted = std::max(room->hinted, last);
 }
 
 HubCore::Run HubCore::run(const RoomPtr& room, std::span<const domain::SharedEvent> events) {

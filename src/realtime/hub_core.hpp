@@ -75,6 +75,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
 
   // delivery.cpp: the log in order, to the members.
   enum class Run : std::uint8_t { kDone, kHole };
+  void grow(const RoomPtr& room, std::span<const domain::SharedEvent> events, domain::Timeline timeline);
   Run run(const RoomPtr& room, std::span<const domain::SharedEvent> events);
   void hold(Room& room, std::span<const domain::SharedEvent> events);
   void deliver(const RoomPtr& room, const domain::SharedEvent& event);
@@ -173,6 +174,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void on_swept(const std::vector<std::pair<domain::RoomKey, Position>>& verified, core::Result<Scan> scan);
   void verify(const std::vector<std::pair<domain::RoomKey, Position>>& verified,
               const std::vector<domain::RoomHead>& heads);
+  bool other_timeline(domain::Timeline timeline);
   void arm_sweep();
   RoomPtr followed(const domain::RoomKey& key) const;
 
@@ -229,6 +231,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   bool verify_ = false;
   std::uint64_t next_xid_ = 0;
   core::TimePoint swept_at_{};
+  domain::Timeline timeline_ = 0;  ///< of the last sweep
   runtime::Wheel::Timer sweep_timer_;
   std::minstd_rand random_;
 };

@@ -29,18 +29,14 @@ constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{3000};
 /// Rooms that may wait to be told of; the sweep of the others finds what is beyond.
 constexpr std::size_t kMaxGrown = 10'000;
-
-/// Host and port, without who logs in.
-std::string_view place_of(std::string_view server) {
-  const auto at = server.rfind('@');
-  return server.substr(at == std::string_view::npos ? server.find("//") + 2 : at + 1);
-}
+/// Events of a room that are told at once; a reader reads the rest faster than it would hear it.
+constexpr std::size_t kMaxEvents = 256;
 
 class NatsBus final : public domain::Bus {
  public:
   NatsBus(NatsOptions options, NatsInbox::Poster poster, telemetry::Metrics& metrics)
       : options_(std::move(options)),
-        server_(options_.servers.front()),
+        server_{options_.servers.front(), options_.ca_file},
         poster_(std::move(poster)),
         metrics_(metrics),
         inbox_(NatsInbox::make(poster_, metrics, [this] { wake(); })) {}
@@ -52,12 +48,12 @@ class NatsBus final : public domain::Bus {
       const std::lock_guard lock(mutex_);
       for (const auto& growth : notice.rooms) {
         if (growth.events.empty()) continue;
-        const auto last_seq = growth.events.back()->seq;
+        domain::LogHint hint{growth.room, growth.events.back()->seq, growth.events, notice.timeline};
         const auto known = work_.grown.find(growth.room);
         if (known != work_.grown.end()) {
-          known->second = std::max(known->second, last_seq);
+          merge(known->second, std::move(hint), kMaxEvents);
         } else if (work_.grown.size() < kMaxGrown) {
-          work_.grown.emplace(growth.room, last_seq);
+          work_.grown.emplace(growth.room, std::move(hint));
         }
       }
     }
@@ -107,7 +103,7 @@ class NatsBus final : public domain::Bus {
   };
   struct Work {
     std::unordered_map<domain::RoomKey, Wish> wishes;
-    std::unordered_map<domain::RoomKey, std::int64_t> grown;
+    std::unordered_map<domain::RoomKey, domain::LogHint> grown;
     bool empty() const { return wishes.empty() && grown.empty(); }
   };
 
@@ -158,14 +154,15 @@ class NatsBus final : public domain::Bus {
   }
 
   void open() {
-    if (!subjects_) {
+    if (!hints_) {
       auto deployment = options_.deployment();
       if (!deployment) return lose("the database has not told its name: " + deployment.error().message);
-      subjects_.emplace(*deployment);
+      hints_ = std::make_shared<const NatsHints>(deployment->name, std::move(deployment->key));
+      inbox_.understand(hints_);
     }
-    server_ = options_.servers[attempts_++ % options_.servers.size()];
+    server_.url = options_.servers[attempts_++ % options_.servers.size()];
     std::string error;
-    link_ = NatsLink::open(server_, *subjects_, inbox_, error);
+    link_ = NatsLink::open(server_, hints_, inbox_, error);
     if (!link_) return lose(error);
     opened_at_ = Clock::now();
     bool whole = link_->subscribe(domain::kAccessLog);
@@ -191,9 +188,9 @@ class NatsBus final : public domain::Bus {
   void restored() {
     metrics_.bus_alive.set(1);
     if (std::exchange(told_lost_, false)) {
-      telemetry::info("bus_restored", {{"server", place_of(server_)}});
+      telemetry::info("bus_restored", {{"server", server_.place()}});
     } else {
-      telemetry::info("bus_connected", {{"server", place_of(server_)}});
+      telemetry::info("bus_connected", {{"server", server_.place()}});
     }
     inbox_.may_have_grown();  // what was said while nobody listened
   }
@@ -211,7 +208,7 @@ class NatsBus final : public domain::Bus {
     alive_ = false;
     metrics_.bus_alive.set(0);
     if (std::exchange(told_lost_, true)) return;
-    telemetry::warn("bus_lost", {{"server", place_of(server_)}, {"error", why}});
+    telemetry::warn("bus_lost", {{"server", server_.place()}, {"error", why}});
     inbox_.may_have_grown();
   }
 
@@ -228,7 +225,7 @@ class NatsBus final : public domain::Bus {
       std::ranges::move(wish.ready, std::back_inserter(ready));
     }
     if (link_) {
-      for (const auto& [room, last_seq] : work.grown) link_->publish({room, last_seq});
+      for (const auto& [room, hint] : work.grown) tell(hint);
     }
     if (ready.empty()) return;
     // After this the server routes to us what is published: a head that is read later misses nothing.
@@ -238,8 +235,17 @@ class NatsBus final : public domain::Bus {
     });
   }
 
+  void tell(const domain::LogHint& hint) {
+    const auto subject = hints_->room(hint.room);
+    for (const auto& text : hints_->say(hint, link_->max_payload())) {
+      link_->publish(subject, text);
+      metrics_.bus_published.add();
+      if (text.contains('\n')) metrics_.bus_published_with_events.add();
+    }
+  }
+
   NatsOptions options_;
-  std::string server_;  // the bus's thread only
+  NatsServer server_;  // the bus's thread only
   NatsInbox::Poster poster_;
   telemetry::Metrics& metrics_;
   NatsInbox& inbox_;
@@ -252,7 +258,7 @@ class NatsBus final : public domain::Bus {
   bool stopping_ = false;
 
   // The bus's thread only.
-  std::optional<NatsSubjects> subjects_;
+  std::shared_ptr<const NatsHints> hints_;
   std::unique_ptr<NatsLink> link_;
   std::unordered_set<domain::RoomKey> followed_;
   std::size_t attempts_ = 0;

@@ -9,6 +9,9 @@ namespace {
 
 /// What waits for the I/O thread; beyond that one sweep finds all of it.
 constexpr std::size_t kMaxGrown = 10'000;
+/// Events that wait for it; what is beyond is read from the log.
+constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
+constexpr std::size_t kMaxEvents = 512;
 
 }  // namespace
 
@@ -37,15 +40,32 @@ void NatsInbox::close() {
   grown_.clear();
 }
 
-void NatsInbox::grew(const domain::LogHint& hint) {
+void NatsInbox::understand(std::shared_ptr<const NatsHints> hints) {
+  const std::lock_guard lock(mutex_);
+  hints_ = std::move(hints);
+}
+
+void NatsInbox::arrived(std::string_view subject, std::string_view text) {
+  std::unique_lock lock(mutex_);
+  const auto hints = closed_ ? nullptr : hints_;
+  lock.unlock();
+  if (!hints) return;
+  auto hint = hints->hear(subject, text);
+  if (hint) grew(std::move(*hint), text.size());
+}
+
+void NatsInbox::grew(domain::LogHint hint, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   metrics_->bus_messages.add();
+  if (!hint.events.empty()) metrics_->bus_messages_with_events.add();
+  if (bytes_ + bytes > kMaxBytes) hint.events.clear();
+  if (!hint.events.empty()) bytes_ += bytes;
   const auto known = grown_.find(hint.room);
   if (known != grown_.end()) {
-    known->second = std::max(known->second, hint.last_seq);
+    merge(known->second, std::move(hint), kMaxEvents);
   } else if (grown_.size() < kMaxGrown) {
-    grown_.emplace(hint.room, hint.last_seq);
+    grown_.emplace(hint.room, std::move(hint));
   } else {
     any_ = true;
   }
@@ -90,17 +110,16 @@ void NatsInbox::post_locked() {
 void NatsInbox::drain() {
   std::unique_lock lock(mutex_);
   posted_ = false;
+  bytes_ = 0;
   const auto grown = std::exchange(grown_, {});
   const bool any = std::exchange(any_, false);
   const auto hint = hint_;
   lock.unlock();
   if (!hint) return;
   // The access log first: rooms that grew together with it then need not stall.
-  if (const auto access = grown.find(domain::kAccessLog); access != grown.end()) {
-    hint(domain::LogHint{access->first, access->second});
-  }
-  for (const auto& [room, last_seq] : grown) {
-    if (room != domain::kAccessLog) hint(domain::LogHint{room, last_seq});
+  if (const auto access = grown.find(domain::kAccessLog); access != grown.end()) hint(access->second);
+  for (const auto& [room, told] : grown) {
+    if (room != domain::kAccessLog) hint(told);
   }
   if (any) hint(std::nullopt);
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,10 +12,12 @@
 
 #include "belfry/domain/log.hpp"
 #include "belfry/telemetry/metrics.hpp"
+#include "nats_hints.hpp"
 
 namespace belfry::realtime {
 
-/// Where the library's threads leave what arrived: the greatest position per room, taken by one task of the I/O thread.
+/// Where the library's threads leave what arrived: the greatest position per room and the events that lead there, taken
+/// by one task of the I/O thread.
 /// The library may still call after a connection is destroyed, so an inbox is never freed; `close` makes it deaf.
 class NatsInbox {
  public:
@@ -30,7 +33,10 @@ class NatsInbox {
   void close();
 
   // Any thread.
-  void grew(const domain::LogHint& hint);
+  /// How messages are understood, from now on.
+  void understand(std::shared_ptr<const NatsHints> hints);
+  void arrived(std::string_view subject, std::string_view text);
+  void grew(domain::LogHint hint, std::size_t bytes = 0);
   void may_have_grown();
   void echoed(std::string_view nonce);
   /// Something about a connection changed.
@@ -48,7 +54,9 @@ class NatsInbox {
   telemetry::Metrics* metrics_;
   std::function<void()> wake_;
   std::function<void(std::optional<domain::LogHint>)> hint_;
-  std::unordered_map<domain::RoomKey, std::int64_t> grown_;
+  std::shared_ptr<const NatsHints> hints_;
+  std::unordered_map<domain::RoomKey, domain::LogHint> grown_;
+  std::size_t bytes_ = 0;  ///< of messages whose events wait
   bool any_ = false;
   bool posted_ = false;
   bool closed_ = false;

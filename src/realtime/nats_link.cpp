@@ -1,5 +1,6 @@
 #include "nats_link.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -28,9 +29,7 @@ struct Message {
 void on_room(natsConnection*, natsSubscription*, natsMsg* raw, void* inbox) noexcept {
   try {
     const Message message(raw);
-    if (const auto hint = parse_nats_hint(message.subject(), message.data())) {
-      static_cast<NatsInbox*>(inbox)->grew(*hint);
-    }
+    static_cast<NatsInbox*>(inbox)->arrived(message.subject(), message.data());
   } catch (const std::exception&) {
   }
 }
@@ -60,22 +59,32 @@ void on_closed(natsConnection*, void* inbox) noexcept {
 /// The library's own handler writes to stderr.
 void on_error(natsConnection*, natsSubscription*, natsStatus, void*) noexcept {}
 
-NatsOptionsHandle make_options(const std::string& server, NatsInbox& inbox) {
+/// The certificate must be for the host that we asked for.
+bool secure(natsOptions* options, const NatsServer& server) {
+  if (!server.url.starts_with("tls://")) return true;
+  auto host = std::string(server.place().substr(0, server.place().rfind(':')));
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  if (natsOptions_SetSecure(options, true) != NATS_OK) return false;
+  if (natsOptions_SetExpectedHostname(options, host.c_str()) != NATS_OK) return false;
+  return server.ca_file.empty() || natsOptions_LoadCATrustedCertificates(options, server.ca_file.c_str()) == NATS_OK;
+}
+
+NatsOptionsHandle make_options(const NatsServer& server, NatsInbox& inbox) {
   natsOptions* raw = nullptr;
   if (natsOptions_Create(&raw) != NATS_OK) return nullptr;
   NatsOptionsHandle options(raw);
   const auto all_ok = [](auto... status) { return ((status == NATS_OK) && ...); };
   const bool set = all_ok(
-      natsOptions_SetURL(raw, server.c_str()), natsOptions_SetName(raw, "belfry"), natsOptions_SetNoEcho(raw, true),
+      natsOptions_SetURL(raw, server.url.c_str()), natsOptions_SetName(raw, "belfry"), natsOptions_SetNoEcho(raw, true),
       natsOptions_SetAllowReconnect(raw, false), natsOptions_SetTimeout(raw, kConnectMs),
       natsOptions_SetWriteDeadline(raw, kWriteMs), natsOptions_UseGlobalMessageDelivery(raw, true),
       natsOptions_SetErrorHandler(raw, on_error, nullptr), natsOptions_SetClosedCB(raw, on_closed, &inbox));
-  return set ? std::move(options) : nullptr;
+  return set && secure(raw, server) ? std::move(options) : nullptr;
 }
 
-natsStatus connect_one(const std::string& server, NatsInbox& inbox, NatsConnection& connection) {
+natsStatus connect_one(const NatsServer& server, NatsInbox& inbox, NatsConnection& connection) {
   const auto options = make_options(server, inbox);
-  if (!options) return NATS_NO_MEMORY;
+  if (!options) return NATS_INVALID_ARG;
   natsConnection* raw = nullptr;
   const auto status = natsConnection_Connect(&raw, options.get());
   connection.reset(raw);
@@ -97,9 +106,15 @@ std::string random_name() {
 
 }  // namespace
 
-std::unique_ptr<NatsLink> NatsLink::open(const std::string& server, NatsSubjects subjects, NatsInbox& inbox,
-                                         std::string& error) {
-  std::unique_ptr<NatsLink> link(new NatsLink(std::move(subjects), inbox));
+std::string_view NatsServer::place() const {
+  const std::string_view text(url);
+  const auto at = text.rfind('@');
+  return text.substr(at == std::string_view::npos ? text.find("//") + 2 : at + 1);
+}
+
+std::unique_ptr<NatsLink> NatsLink::open(const NatsServer& server, std::shared_ptr<const NatsHints> hints,
+                                         NatsInbox& inbox, std::string& error) {
+  std::unique_ptr<NatsLink> link(new NatsLink(std::move(hints), inbox));
   if (const auto status = link->connect(server); status != NATS_OK) {
     error = natsStatus_GetText(status);
     return nullptr;
@@ -113,16 +128,16 @@ NatsLink::~NatsLink() {
   if (probe_) natsConnection_Close(probe_.get());
 }
 
-natsStatus NatsLink::connect(const std::string& server) {
+natsStatus NatsLink::connect(const NatsServer& server) {
   nonce_ = random_name();
   inbox_.expect(nonce_);
   auto status = connect_one(server, inbox_, main_);
   if (status == NATS_OK) status = connect_one(server, inbox_, probe_);
   if (status == NATS_OK) {
-    status = subscribe_one(probe_.get(), subjects_.beat_out(nonce_), on_beat_out, inbox_, beat_out_);
+    status = subscribe_one(probe_.get(), hints_->beat_out(nonce_), on_beat_out, inbox_, beat_out_);
   }
   if (status == NATS_OK) {
-    status = subscribe_one(main_.get(), subjects_.beat_back(nonce_), on_beat_back, inbox_, beat_back_);
+    status = subscribe_one(main_.get(), hints_->beat_back(nonce_), on_beat_back, inbox_, beat_back_);
   }
   if (status == NATS_OK) status = natsConnection_FlushTimeout(probe_.get(), kFirstFlush.count());
   return status;
@@ -131,18 +146,22 @@ natsStatus NatsLink::connect(const std::string& server) {
 bool NatsLink::subscribe(const domain::RoomKey& room) {
   auto& subscription = rooms_[room];
   if (subscription) return true;
-  if (subscribe_one(main_.get(), subjects_.room(room), on_room, inbox_, subscription) == NATS_OK) return true;
+  if (subscribe_one(main_.get(), hints_->room(room), on_room, inbox_, subscription) == NATS_OK) return true;
   rooms_.erase(room);
   return false;
 }
 
-void NatsLink::publish(const domain::LogHint& hint) {
-  natsConnection_PublishString(main_.get(), subjects_.room(hint.room).c_str(), std::to_string(hint.last_seq).c_str());
+void NatsLink::publish(const std::string& subject, const std::string& text) {
+  natsConnection_Publish(main_.get(), subject.c_str(), text.data(), static_cast<int>(text.size()));
+}
+
+std::size_t NatsLink::max_payload() const {
+  return static_cast<std::size_t>(std::max<std::int64_t>(0, natsConnection_GetMaxPayload(main_.get())));
 }
 
 void NatsLink::beat() {
-  natsConnection_PublishRequestString(main_.get(), subjects_.beat_out(nonce_).c_str(),
-                                      subjects_.beat_back(nonce_).c_str(), nonce_.c_str());
+  natsConnection_PublishRequestString(main_.get(), hints_->beat_out(nonce_).c_str(), hints_->beat_back(nonce_).c_str(),
+                                      nonce_.c_str());
 }
 
 bool NatsLink::flush(std::chrono::milliseconds patience) {

@@ -15,7 +15,13 @@ void HubCore::on_hint(const std::optional<domain::LogHint>& hint) {
   if (!started_ || stopped_) return;
   metrics_.hints.add();
   if (!hint) return sweep_now();
-  if (const RoomPtr room = followed(hint->room)) want(room, hint->last_seq);
+  const RoomPtr room = followed(hint->room);
+  if (!room) return;
+  const auto before = room->position.seq;
+  if (!hint->events.empty()) grow(room, hint->events, hint->timeline);
+  if (room->live && hint->last_seq > room->position.seq) metrics_.hints_read.add();
+  if (room->live && hint->last_seq <= room->position.seq && room->position.seq > before) metrics_.hints_delivered.add();
+  want(room, hint->last_seq);
 }
 
 void HubCore::on_database_restored() {
@@ -62,6 +68,7 @@ void HubCore::on_swept(const std::vector<std::pair<domain::RoomKey, Position>>& 
   if (!scan) return arm_sweep();
   next_xid_ = scan->journal.next_xid;
   swept_at_ = clock_.now();
+  const bool promoted = other_timeline(scan->journal.timeline);
   verify(verified, scan->heads);
   // The access log first: rooms that grew together with it then need not stall.
   for (const auto& [key, seq] : scan->journal.heads) {
@@ -70,8 +77,17 @@ void HubCore::on_swept(const std::vector<std::pair<domain::RoomKey, Position>>& 
   for (const auto& [key, seq] : scan->journal.heads) {
     if (const RoomPtr room = followed(key); room && room != access_) want(room, seq);
   }
-  if (again) return sweep_now();
+  if (again || promoted) return sweep_now();
   arm_sweep();
+}
+
+/// After a promotion every position is compared, and nothing of before is delivered that has not been yet.
+bool HubCore::other_timeline(domain::Timeline timeline) {
+  if (timeline == timeline_) return false;
+  timeline_ = timeline;
+  for (const auto& [key, room] : rooms_) room->held.clear();
+  verify_ = true;
+  return true;
 }
 
 void HubCore::verify(const std::vector<std::pair<domain::RoomKey, Position>>& verified,

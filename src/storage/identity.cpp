@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{5};
 constexpr Statement kIdentity{"database_identity", R"sql(
-  SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::text
+  SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::text, (SELECT encode(key, 'hex') FROM bus_key)
   FROM pg_database WHERE datname = current_database()
 )sql"};
 
 }  // namespace
 
-core::Result<std::string> database_identity(const DatabaseOptions& options) {
+core::Result<DatabaseIdentity> database_identity(const DatabaseOptions& options) {
   ConnectionSettings settings;
   settings.application_name = "belfry-bus";
   settings.statement_timeout = options.statement_timeout;
@@ -27,7 +27,8 @@ core::Result<std::string> database_identity(const DatabaseOptions& options) {
     pqxx::nontransaction transaction(connection.raw());
     Session session(connection, transaction);
     const auto row = session.run(kIdentity).front();
-    return fmt::format("{}-{}", row[0].as<std::string>(), row[1].as<std::string>());
+    return DatabaseIdentity{fmt::format("{}-{}", row[0].as<std::string>(), row[1].as<std::string>()),
+                            row[2].as<std::string>()};
   } catch (const std::exception& e) {
     return core::fail(core::Error::unavailable(without_password(e.what(), options.url)));
   }

@@ -62,9 +62,12 @@ constexpr Statement kPage{"log_page", R"sql(
 )sql"};
 
 // `xid >= from` is exact: a transaction that the snapshot giving `from` (its xmin) did not see has at least that
-// number.
+// number. The name of a WAL file begins with the timeline.
 constexpr Statement kJournal{"log_journal", R"sql(
-  SELECT pg_snapshot_xmin(pg_current_snapshot())::text, grown.kind, grown.key, grown.seq
+  SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
+         CASE WHEN pg_is_in_recovery() THEN 0
+              ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END,
+         grown.kind, grown.key, grown.seq
   FROM (VALUES (1)) AS always
   LEFT JOIN (
     SELECT r.kind, r.key, max(written.seq) AS seq
@@ -192,6 +195,7 @@ domain::JournalPage PgLog::journal_since(std::uint64_t from_xid) {
   for (const auto& row : session_.run(kJournal, to_sql(from_xid))) {
     RowReader reader(row);
     page.next_xid = reader.next<std::uint64_t>();
+    page.timeline = reader.next<domain::Timeline>();
     const auto kind = reader.next<std::optional<std::int16_t>>();
     if (!kind) continue;
     const auto key = reader.next<std::int64_t>();

@@ -34,8 +34,11 @@ constexpr Statement kLockIfFree{"room_lock_if_free", R"sql(
 )sql"};
 constexpr std::string_view kLockNotHad = "55P03";
 
+// With the timeline, by which the name of a WAL file begins: a connection that writes never sees another one.
 constexpr Statement kAccessHead{"room_access_head", R"sql(
-  SELECT last_seq, (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM room_log WHERE kind = 0 AND key = 0
+  SELECT last_seq, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+         ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint
+  FROM room_log WHERE kind = 0 AND key = 0
 )sql"};
 
 constexpr Statement kAdopt{"room_adopt", R"sql(
@@ -108,6 +111,7 @@ void LogWriter::read_access_head() {
   RowReader reader(row);
   access_seq_ = reader.next<std::int64_t>();
   locked_at_ = core::TimePoint(std::chrono::milliseconds(reader.next<std::int64_t>()));
+  timeline_ = reader.next<domain::Timeline>();
 }
 
 void LogWriter::adopt(const RoomKey& room) {
@@ -206,6 +210,7 @@ CommitInDoubt LogWriter::flush() {
 std::shared_ptr<const domain::CommitNotice> LogWriter::notice() const {
   if (events_.empty()) return nullptr;
   auto notice = std::make_shared<domain::CommitNotice>();
+  notice->timeline = timeline_;
   notice->committed_at = std::chrono::steady_clock::now();
   std::map<RoomKey, std::size_t> places;
   for (const auto& [room_id, event] : events_) {

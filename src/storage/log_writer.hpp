@@ -49,6 +49,7 @@ class LogWriter {
   std::map<domain::RoomKey, domain::RoomHead> heads_;
   std::int64_t access_seq_ = 0;
   std::optional<core::TimePoint> locked_at_;
+  domain::Timeline timeline_ = 0;
   std::vector<std::pair<std::int64_t, domain::SharedEvent>> events_;  ///< with their room's id
   std::vector<std::vector<domain::MessageId>> embeds_;
 };

@@ -123,7 +123,10 @@ std::string encode_payload(const EventPayload& payload) {
 
 EventPayload decode_payload(EventType type, std::int16_t schema, std::string_view text) {
   if (schema != domain::kPayloadSchema) throw std::runtime_error("stored event has an unknown schema");
-  const Value value = parse_stored(text);
+  return read_stored_payload(type, parse_stored(text));
+}
+
+EventPayload read_stored_payload(EventType type, const Value& value) {
   EventPayload payload = read_payload(shape_of(type), value);
   std::visit([&](auto& p) { p.actor = read_stored_ref(stored_field(value, "actor")); }, payload);
   return payload;

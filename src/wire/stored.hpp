@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "belfry/domain/entities.hpp"
+#include "belfry/domain/events.hpp"
 #include "wire/value.hpp"
 #include "wire/writer.hpp"
 
@@ -20,6 +21,9 @@ domain::Channel read_stored_channel(const Value& value);
 domain::Post read_stored_post(const Value& value);
 domain::Message read_stored_message(const Value& value);
 domain::ActorRef read_stored_ref(const Value& value);
+
+/// A payload of schema `kPayloadSchema`.
+domain::EventPayload read_stored_payload(domain::EventType type, const Value& value);
 
 // Fields of a stored object.
 const Value& stored_field(const Value& object, std::string_view name);

@@ -153,6 +153,13 @@ TEST(StorageEngine, NoticeHasWhatWasWrittenAndOnlyThen) {
   const auto stored = stored_events(place.talk());
   ASSERT_EQ(notice->rooms[0].events.size(), stored.size());
   for (std::size_t i = 0; i < stored.size(); ++i) EXPECT_EQ(notice->rooms[0].events[i]->id.value.text(), stored[i].id);
+  domain::Timeline timeline = 0;
+  ASSERT_TRUE(node.read([&](UnitOfWork& work) -> Result<void> {
+    timeline = work.log().journal_since(0).timeline;
+    return {};
+  }));
+  EXPECT_EQ(timeline, 1U) << "of a database where no standby was ever promoted";
+  EXPECT_EQ(notice->timeline, timeline);
   EXPECT_EQ(node.grown, 1);
 
   const auto refused = node.write([&](UnitOfWork& work) -> Result<void> {

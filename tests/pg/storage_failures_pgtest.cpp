@@ -181,6 +181,7 @@ TEST(StorageFailures, AnOutcomeThatNobodyCanTellIsUnavailable) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
   EXPECT_TRUE(node.notices().empty()) << "nobody is told of what is not known";
+  EXPECT_EQ(node.grown, 0) << "other nodes least of all";
 }
 
 TEST(StorageFailures, AServerThatFallsSilentWhenAskedForAnOutcomeHoldsNobody) {

@@ -35,7 +35,8 @@ struct Settings {
   std::string database_url;
   int db_connections = 0;
   Bus bus = Bus::kPostgres;
-  std::vector<std::string> nats_servers;         ///< nats:// URLs, which may hold a password
+  std::vector<std::string> nats_servers;         ///< nats:// or tls:// URLs, which may hold a password
+  std::string bus_ca;                            ///< path; empty: the system's certificates
   std::chrono::milliseconds event_retention{0};  ///< whole seconds
   std::optional<std::string> jwt_secret;
   std::optional<std::string> jwt_jwks;  ///< path or URL of a key set

@@ -33,9 +33,14 @@ struct LogPage {
   RoomHead head;         ///< at the same snapshot
 };
 
+/// Which of a database's histories something belongs to: PostgreSQL's timeline, another one after each promotion of a
+/// standby, which may have lost the tail of the one before. 0: not known.
+using Timeline = std::uint32_t;
+
 struct JournalPage {
   std::vector<std::pair<RoomKey, std::int64_t>> heads;  ///< (room, last_seq), may repeat what was seen before
   std::uint64_t next_xid = 0;                           ///< pass it to the next call: nothing falls between
+  Timeline timeline = 0;                                ///< of the snapshot
 };
 
 /// Reads of the log within one transaction's snapshot.
@@ -58,6 +63,7 @@ struct CommitNotice {
     std::vector<SharedEvent> events;
   };
   std::vector<Growth> rooms;
+  Timeline timeline = 0;
   std::chrono::steady_clock::time_point committed_at;  ///< for the commit-to-socket histogram
 };
 
@@ -68,6 +74,9 @@ using CommitListener = std::function<void(std::shared_ptr<const CommitNotice>)>;
 struct LogHint {
   RoomKey room;
   std::int64_t last_seq = 0;
+  /// Some of what leads there, oldest first, or nothing: committed once, in this history of the database.
+  std::vector<SharedEvent> events = {};
+  Timeline timeline = 0;
 };
 
 /// Spreads "the log grew" between nodes. Lossy by contract: the sweep finds what it loses.

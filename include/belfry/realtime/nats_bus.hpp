@@ -11,14 +11,23 @@
 
 namespace belfry::realtime {
 
-struct NatsOptions {
-  std::vector<std::string> servers;  ///< nats://[user:password@]host:port; tried in turn, for ever
-  /// Keeps deployments apart that share a server. Asked on the bus's own thread, where it may block for seconds, until
-  /// it answers; letters, digits and dashes.
-  std::function<core::Result<std::string>()> deployment;
+/// What the nodes of one database share, and nobody else does.
+struct NatsDeployment {
+  std::string name;  ///< letters, digits and dashes
+  std::string key;   ///< signs the events in hints
 };
 
-/// Hints over NATS: a subject per room, subscribed while the room is followed; the access log always. Own thread and
+struct NatsOptions {
+  /// `nats://[user:password@]host:port`, or `tls://…`, which is encrypted and verified; tried in turn, for ever.
+  std::vector<std::string> servers;
+  std::string ca_file;  ///< what `tls://` trusts; empty: the system's certificates
+  /// Keeps deployments apart that share a server. Asked on the bus's own thread, where it may block for seconds, until
+  /// it answers.
+  std::function<core::Result<NatsDeployment>()> deployment;
+};
+
+/// Hints over NATS, with their events where those fit into a message: a subject per room, subscribed while the room is
+/// followed; the access log always. Own thread and
 /// connections; nobody else ever waits for the server. Whether messages arrive is measured by sending one to itself
 /// through the server, never taken from the state of a connection. Without a server everything works, on hints of the
 /// sweep alone.

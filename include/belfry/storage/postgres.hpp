@@ -67,9 +67,13 @@ std::unique_ptr<domain::Bus> make_postgres_bus(const DatabaseOptions& options, P
 /// One process: hears only itself.
 std::unique_ptr<domain::Bus> make_local_bus();
 
-/// A name that no other database has: keeps deployments apart that share a message server. Connects for itself; blocks
-/// for seconds at most. kUnavailable while the database is away.
-core::Result<std::string> database_identity(const DatabaseOptions& options);
+struct DatabaseIdentity {
+  std::string name;     ///< no other database has it
+  std::string bus_key;  ///< secret: whoever has it may read this database
+};
+/// Keeps deployments apart that share a message server. Connects for itself; blocks for seconds at most. kUnavailable
+/// while the database is away.
+core::Result<DatabaseIdentity> database_identity(const DatabaseOptions& options);
 
 /// Announces this node on its database for as long as it lives, by a session lock. A node whose bus hears only itself
 /// (`local`) must not serve beside others: `conflict` then says why, as a line for an operator; empty while there is

@@ -72,6 +72,11 @@ struct Metrics {
   Counter hints;      ///< "the log grew" from the bus
   Gauge bus_alive;
   Counter bus_messages;  ///< arrived over NATS
+  Counter bus_messages_with_events;
+  Counter bus_published;  ///< hints sent over NATS
+  Counter bus_published_with_events;
+  Counter hints_delivered;  ///< their events were delivered without a read
+  Counter hints_read;       ///< their room was behind, and its log is read
   Counter sweeps;
   Counter log_reads;  ///< reads of the log to close a hole in live order
   Histogram commit_to_socket_seconds;

@@ -60,6 +60,8 @@ TEST(NatsServersTest, AcceptsHostsWithPortsAndOptionallyALogin) {
            {"IPv6", "nats://[::1]:4222", {{"nats://[::1]:4222"}}},
            {"several", "nats://a:1, b.example:2,nats://c:3", {{"nats://a:1", "nats://b.example:2", "nats://c:3"}}},
            {"login", "nats://me:pw@a:1,you@b:2", {{"nats://me:pw@a:1", "nats://you@b:2"}}},
+           {"encrypted", "tls://me:pw@a:1,b:2", {{"tls://me:pw@a:1", "tls://b:2"}}},
+           {"encrypted later", "tls://a:1,nats://b:2", {}},
            {"no port", "nats://a", {}},
            {"port 0", "nats://a:0", {}},
            {"port too great", "nats://a:65536", {}},

@@ -159,6 +159,7 @@ class World {
     if (query.from_xid > 0)
       scan.journal.heads.assign(journal.begin() + static_cast<std::ptrdiff_t>(query.from_xid - 1), journal.end());
     scan.journal.next_xid = journal.size() + 1;
+    scan.journal.timeline = timeline;
     for (const auto& room : query.rooms) scan.heads.push_back(head(room));
     return scan;
   }
@@ -166,6 +167,7 @@ class World {
   std::map<RoomKey, std::vector<SharedEvent>> logs;
   std::map<RoomKey, std::int64_t> retained_from;
   std::vector<std::pair<RoomKey, std::int64_t>> journal;
+  domain::Timeline timeline = 0;
   std::set<std::pair<RoomKey, UserId>> banned;
   std::set<UserId> revoked;
   std::set<RoomKey> drafts;

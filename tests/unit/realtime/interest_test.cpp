@@ -40,7 +40,11 @@ class InterestTest : public BusHolder, public HubTest {
  protected:
   using Asked = std::vector<std::string>;
   InterestTest() : HubTest(with(bus)) { start(); }
-  void hint(const RoomKey& room, std::int64_t seq) { hub->on_hint(domain::LogHint{room, seq}); }
+  void hint(const RoomKey& room, std::int64_t seq) { hub->on_hint(domain::LogHint{.room = room, .last_seq = seq}); }
+  void hint(std::vector<SharedEvent> events, domain::Timeline timeline = 0) {
+    const auto& last = *events.back();
+    hub->on_hint(domain::LogHint{last.room, last.seq, std::move(events), timeline});
+  }
 };
 
 TEST_F(InterestTest, HeadIsReadOnlyAfterTheRoomIsFollowed) {
@@ -146,6 +150,109 @@ TEST_F(InterestTest, HintsDoubledReorderedOldAndOfTheFutureChangeNothing) {
   EXPECT_TRUE(reads->calls.empty());
   tell({world.append(kRoom)});
   EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "7#2", "7#3", "7#4"}));
+}
+
+TEST_F(InterestTest, EventsOfAHintAreDeliveredWithoutARead) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  join_and_settle(*alice);
+  hint({world.append(kRoom), world.append(kRoom)});
+  EXPECT_TRUE(reads->calls.empty());
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "7#2"}));
+  EXPECT_EQ(metrics.hints_delivered.value(), 1U);
+  EXPECT_EQ(metrics.hints_read.value(), 0U);
+}
+
+TEST_F(InterestTest, EventsOfAHintThatDoNotFitAreAReasonToRead) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  join_and_settle(*alice);
+  const auto first = world.append(kRoom);
+  const auto second = world.append(kRoom);
+  hint({second});
+  EXPECT_EQ(alice->heard, (Heard{"joined"})) << "one is missing before it";
+  EXPECT_EQ(metrics.hints_read.value(), 1U);
+  reads->settle();
+  auto other = std::make_shared<domain::Event>(*world.append(kRoom));
+  other->prev_id = first->id;
+  hint({other});
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "7#2"})) << "another one is before it";
+  reads->settle();
+  for (const auto& again : {second, first, second}) hint({again});
+  EXPECT_TRUE(reads->calls.empty());
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "7#2", "7#3"}));
+}
+
+TEST_F(InterestTest, EventsOfAHintWaitForTheAccessLog) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  const auto bob = reader(2);
+  join_and_settle(*alice);
+  join_and_settle(*bob);
+  world.revoke(user_id(1));
+  hint({world.append(kRoom)});
+  EXPECT_EQ(bob->heard, (Heard{"joined"}));
+  EXPECT_EQ(reads->only(ReadKind::kPage)->room, domain::kAccessLog);
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"joined", "left 7 ENTITLEMENT_REQUIRED"}));
+  EXPECT_EQ(bob->heard, (Heard{"joined", "7#1"}));
+  hint({world.revoke(user_id(2))});
+  hint({world.append(kRoom)});
+  EXPECT_TRUE(reads->pending(ReadKind::kPage).empty()) << "the access log came by hint as well";
+  reads->settle();
+  EXPECT_EQ(bob->heard, (Heard{"joined", "7#1", "left 7 ENTITLEMENT_REQUIRED"}));
+}
+
+/// The event was committed, and lost with the tail when a standby was promoted: it fits, and is no more.
+TEST_F(InterestTest, EventsOfALostHistoryAreNeverDelivered) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  join_and_settle(*alice);
+  hint({world.append(kRoom)});
+  const auto lost = world.append(kRoom);
+  world.logs[kRoom].pop_back();
+  world.timeline = 2;
+  pass(milliseconds{600});
+  reads->settle();  // nothing is missing here: the position was before the fork
+  hint({lost}, 0);
+  tell({lost});
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1"}));
+  hint({world.append(kRoom)}, 2);
+  EXPECT_TRUE(reads->calls.empty());
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "7#2"}));
+}
+
+TEST_F(InterestTest, WhatWasDeliveredOfALostHistoryIsFoundOutAtOnce) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  join_and_settle(*alice);
+  hint({world.append(kRoom)});
+  world.logs[kRoom].pop_back();
+  world.timeline = 2;
+  hint({world.append(kRoom)}, 2);
+  reads->settle();
+  pass(milliseconds{600});
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"joined", "7#1", "left 7 SERVICE_UNAVAILABLE"}));
+}
+
+/// Held because the access log is behind, and then lost with the tail.
+TEST_F(InterestTest, WhatWaitsForTheAccessLogIsForgottenWithItsHistory) {
+  bus.at_once = true;
+  const auto alice = reader(1);
+  join_and_settle(*alice);
+  world.access(user_id(5));
+  hint({world.append(kRoom)});
+  const auto access = reads->only(ReadKind::kPage);
+  world.logs[kRoom].pop_back();
+  world.timeline = 2;
+  pass(milliseconds{600});
+  const auto scan = reads->only(ReadKind::kScan);
+  reads->answer(scan);
+  reads->answer(access);
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"joined"}));
 }
 
 TEST_F(InterestTest, LostHintIsFoundByTheSweep) {
