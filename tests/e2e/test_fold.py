@@ -1,164 +1,111 @@
-"""State at a position, plus the events after it, is the state read afresh: field by field, for random actions, for every kind of reader."""
+"""State at a position, plus the events after it, is the state read afresh: field by field, for random actions on two nodes, for every
+kind of reader: a user, an admin, one whose rights come and go, and one who is banned and let in again."""
 
-import copy
 import os
 import random
+import time
 
-from support.world import Person
+from support.fold import POSTS, TALK, Follower
+from support.life import Life
 
 SEED = int(os.environ.get("BELFRY_E2E_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-ROUNDS = 3
-ACTIONS = 40
+CHECKS = 10
+ACTIONS_BETWEEN = 40
 
 
-def by_actor(data, verb):
-    """What a message shows of who did something, as an event tells it."""
-    actor = data["actor"]
-    return {
-        f"{verb}ByAdminId": actor["id"] if actor["type"] == "ADMIN" else None,
-        f"{verb}ByUserId": actor["id"] if actor["type"] == "USER" else None,
-    }
+def settle(life, follower):
+    """Waits until what ends by the clock has ended."""
+    if follower.person is life.lapsed and life.lapses_at is not None and life.lapses_at - time.time() < 60:
+        while follower.here(life.node()).posts(life.channel, expect=None).status == 200:
+            assert time.time() < life.lapses_at + 5, "the right never ends"
+        life.lapses_at, life.entitled = None, False
+        life.bounds.pop((follower.person.id, POSTS), None)
+        life.bounds.pop((follower.person.id, TALK), None)
 
 
-def fold_post(state, event):
-    kind, data = event["eventType"].rsplit(".", 1)[1], dict(event["data"])
-    data.pop("actor")
-    key = data["id"]
-    if kind == "created":
-        state[key] = data
-    elif kind in ("updated", "pinned"):
-        # A replayed update of a post that is deleted by now says so and has no content: the tombstone comes later in the log.
-        state[key].update({name: value for name, value in data.items() if name in state[key]})
-    else:
-        state[key].update(data, bodyText=None, linkUrl=None, chartPayloadJson=None, attachments=[])
-
-
-def fold_message(state, event):
-    kind, data = event["eventType"].rsplit(".", 1)[1], dict(event["data"])
-    actor = {"actor": data.pop("actor")}
-    data.pop("channelId")
-    key = data["id"]
-    if kind in ("created", "restored"):
-        state[key] = data
-    elif kind == "updated":
-        state[key].update({name: value for name, value in data.items() if name in state[key]}, **by_actor(actor, "edited"))
-    else:
-        state[key].update(data, body=None, deletedByAdminId=by_actor(actor, "deleted")["deletedByAdminId"])
-
-
-def all_pages(read):
-    items, query = {}, "?limit=50"
-    while True:
-        page = read(query).data
-        items.update({item["id"]: item for item in page["items"]})
-        if not page["has_more"]:
-            return items
-        query = f"?limit=50&before_id={page['cursor']['next_before_id']}"
-
-
-def follow(sock, sync, channel, since, fold, state):
-    while True:
-        page = sync(sock)(channel, since, limit=17)
-        assert not page["gap"]
-        for event in page["events"]:
-            fold(state, event)
-        since = page["lastEventId"]
-        if not page["hasMore"]:
-            return since
-
-
-def take_live(sock, world, posts, messages):
-    """Folds the frames that came by themselves, up to the heads of both rooms."""
-    with world.admin.socket() as judge:
-        heads = {judge.join_posts(world.channel)["lastEventId"], judge.join_discussion(world.channel)["lastEventId"]}
-    while heads:
-        frame = sock.next()
-        fold, state = (fold_post, posts) if "channel_post" in frame["event"] else (fold_message, messages)
-        fold(state, frame["data"])
-        heads.discard(frame["data"]["eventId"])
-
-
-class World:
-    def __init__(self, rng, pair, admin):
-        self.rng, self.pair, self.admin = rng, pair, admin
-        self.key = f"fold.{rng.randrange(10**9)}"
-        self.channel, _ = admin.gated(self.key, discussion={})
-        self.users = [Person(pair[0]) for _ in range(2)]
-        for user in self.users:
-            admin.grant(user, self.key)
-        self.posts, self.messages = [], []
-
-    def act(self):
-        rng, admin = self.rng, self.admin.on(self.rng.choice(self.pair))
-        user = rng.choice(self.users).on(rng.choice(self.pair))
-        choice = rng.random()
-        if choice < 0.2 or not self.posts:
-            media = [{"storageKey": f"a/{rng.random()}", "fileName": "a.png", "mimeType": "image/png", "sizeBytes": 5, "displayOrder": 1}]
-            self.posts.append(admin.publish(self.channel, f"post {rng.random()}", attachments=media if rng.random() < 0.5 else [])["id"])
-        elif choice < 0.32:
-            admin.patch(f"/api/admin/posts/{rng.choice(self.posts)}", rng.choice([{"bodyText": f"edit {rng.random()}"}, {"attachments": []},
-                                                                              {"linkUrl": f"https://example.org/{rng.randrange(9)}"}]))
-        elif choice < 0.42:
-            admin.delete(f"/api/admin/posts/{rng.choice(self.posts)}")
-        elif choice < 0.52:
-            post = f"/api/admin/posts/{rng.choice(self.posts)}/pin"
-            admin.put(post) if rng.random() < 0.6 else admin.delete(post)
-        elif choice < 0.72 or not self.messages:
-            writer = rng.choice([user, admin])
-            said = writer.says(self.channel, f"said {rng.random()}", clientMessageId=f"c{rng.randrange(10**9)}")
-            self.messages.append((writer, said.data["id"]))
-        elif choice < 0.82:
-            writer, message = rng.choice(self.messages)
-            writer.patch(f"/api/mobile/discussion-messages/{message}", {"body": f"edit {rng.random()}"})
-        elif choice < 0.9:
-            writer, message = rng.choice(self.messages)
-            writer.delete(f"/api/mobile/discussion-messages/{message}") if rng.random() < 0.5 else admin.drop_message(message)
+def check(life, follower, counts):
+    """Compares with what is read afresh where the reader may read, and with what it had where it may not."""
+    settle(life, follower)
+    here = follower.here(life.node())
+    for room in (POSTS, TALK):
+        kind = (follower.name, room)
+        answer = room.first_page(here, life.channel)
+        allowed = answer.status == 200
+        assert allowed == life.may(follower.person, room), f"seed {SEED}: {kind} {answer}"
+        if allowed:
+            follower.catch_up(room)
+            assert follower.rooms[room].state == room.everything(here, life.channel), f"seed {SEED}: {kind}"
+            if kind in counts["away"]:
+                counts["back"].add(kind)
+            counts["fresh"][kind] = counts["fresh"].get(kind, 0) + 1
         else:
-            admin.restore(rng.choice(self.messages)[1])
+            follower.refused(room, answer.reason)
+            bound, last = life.bounds.get((follower.person.id, room)), follower.rooms[room].last
+            assert bound is None or last is None or last <= bound, f"seed {SEED}: {kind} heard of what came after its loss"
+            counts["away"].add(kind)
 
 
 def test_state_and_events_after_it_are_the_state_read_afresh(pair, admin):
     print(f"seed {SEED}")
-    rng = random.Random(SEED)
-    world = World(rng, pair, admin)
-    readers = [world.users[0], admin]
-    for _ in range(ACTIONS):
-        world.act()
-    for _ in range(ROUNDS):
-        held = []
-        for reader in readers:
-            here = reader.on(rng.choice(pair))
-            sock = here.socket()
-            position = sock.join_posts(world.channel)["lastEventId"], sock.join_discussion(world.channel)["lastEventId"]
-            state = all_pages(lambda q, h=here: h.posts(world.channel, q)), all_pages(lambda q, h=here: h.messages(world.channel, q))
-            held.append((reader, sock, position, copy.deepcopy(state)))
-        for _ in range(ACTIONS):
-            world.act()
-        for number, (reader, sock, (post_position, message_position), (posts, messages)) in enumerate(held):
-            if number == 0:
-                take_live(sock, world, posts, messages)
-            else:
-                follow(sock, lambda s: s.sync_posts, world.channel, post_position, fold_post, posts)
-                follow(sock, lambda s: s.sync_discussion, world.channel, message_position, fold_message, messages)
-            fresh = reader.on(rng.choice(pair))
-            assert posts == all_pages(lambda q, h=fresh: h.posts(world.channel, q))
-            assert messages == all_pages(lambda q, h=fresh: h.messages(world.channel, q))
-            sock.close()
+    life = Life(random.Random(SEED), pair, admin)
+    for _ in range(ACTIONS_BETWEEN):
+        life.act()
+    life.open_everything()
+    people = {"user": life.users[0], "admin": admin, "lapsed": life.lapsed, "banned": life.banned}
+    followers = [Follower(f"{name}, {how}", person, life, live=how == "live") for name, person in people.items()
+                 for how in ("live", "replay")]
+    for follower in followers:
+        follower.begin(between=life.act)
+    counts = {"fresh": {}, "away": set(), "back": set()}
+    for number in range(CHECKS):
+        for _ in range(ACTIONS_BETWEEN):
+            life.act()
+        if number == CHECKS - 1:
+            life.open_everything()
+        for follower in followers:
+            check(life, follower, counts)
+            if life.rng.random() < 0.2:
+                follower.begin_where_allowed(between=life.act)
+    # Nothing of it was empty: everybody read afresh, and those who lost a room were without it and came back.
+    assert len(counts["fresh"]) == 2 * len(followers), counts
+    gone = {("lapsed, live", POSTS), ("lapsed, live", TALK), ("lapsed, replay", POSTS), ("lapsed, replay", TALK),
+            ("banned, live", TALK), ("banned, replay", TALK)}
+    assert gone <= counts["away"] and gone <= counts["back"], counts
+    assert life.done.keys() == life.actions.keys(), sorted(life.actions.keys() - life.done.keys())
+    print(f"{sum(life.done.values())} writes, {sum(counts['fresh'].values())} comparisons")
 
 
-def test_a_reader_without_the_right_gets_neither_state_nor_events(pair, admin):
-    world = World(random.Random(SEED), pair, admin)
-    lapsed = Person(pair[0])
-    admin.grant(lapsed, world.key)
-    with lapsed.socket() as sock:
-        last = sock.join_discussion(world.channel)["lastEventId"]
-        for _ in range(10):
-            world.act()
-        admin.revoke(lapsed, world.key)
-        for _ in range(10):
-            world.act()
-        sock.until("communication:room_left")
-        sock.fails("communication:sync_discussion", {"channelId": world.channel, "sinceEventId": last} if last else {"channelId": world.channel},
-                   "FORBIDDEN")
-    lapsed.posts(world.channel, expect=403)
-    lapsed.messages(world.channel, expect=403)
+def test_what_was_held_at_a_loss_stays_as_it_was_and_comes_up_to_date_after_it(pair, admin):
+    """Each kind of loss once: nothing of the room arrives while it lasts, and all of it afterwards."""
+    life = Life(random.Random(SEED), pair, admin)
+    for _ in range(ACTIONS_BETWEEN):
+        life.act()
+    losses = [
+        (life.lapsed, life.lose_entitlement, life.regain_entitlement, (POSTS, TALK), "ENTITLEMENT_REQUIRED"),
+        (life.lapsed, life.let_entitlement_run_out, life.regain_entitlement, (POSTS, TALK), "ENTITLEMENT_REQUIRED"),
+        (life.lapsed, life.lose_feature, life.regain_feature, (TALK,), "FEATURE_REQUIRED"),
+        (life.banned, life.ban, life.unban, (TALK,), "DISCUSSION_BANNED"),
+        (life.users[0], life.switch_off, life.switch_on, (TALK,), "DISCUSSION_DISABLED"),
+        (life.users[0], life.withdraw, life.publish_again, (POSTS, TALK), "CHANNEL_UNAVAILABLE"),
+    ]
+    for person, lose, regain, rooms, reason in losses:
+        life.open_everything()
+        with Follower(lose.__name__, person, life, live=True) as follower:
+            follower.begin()
+            for _ in range(5):
+                life.write()
+            for room in (POSTS, TALK):
+                follower.catch_up(room)
+            at_the_loss = {room: room.everything(follower.here(life.node()), life.channel) for room in (POSTS, TALK)}
+            lose()
+            for room in rooms:
+                assert follower.left(room) == reason, lose.__name__
+            for _ in range(12):
+                life.write()
+            for room in rooms:
+                follower.refused(room, None if reason == "CHANNEL_UNAVAILABLE" else reason)
+                assert follower.rooms[room].state == at_the_loss[room], lose.__name__
+            regain()
+            for room in (POSTS, TALK):
+                follower.catch_up(room)
+                assert follower.rooms[room].state == room.everything(follower.here(life.node()), life.channel), lose.__name__

@@ -26,6 +26,19 @@ TEST_F(NativeSessionTest, JoinAnswersBeforeTheFirstLiveFrame) {
                                  second->id.value.text()));
 }
 
+TEST_F(NativeSessionTest, FramesNameTheLastEventThatClientsSaw) {
+  const auto socket = open();
+  say(*socket, kJoin7);
+  const auto first = post_event(7);
+  tell(first);
+  tell(work.append(domain::posts_room({7}), domain::EventType::kControl,
+                   domain::ControlPayload{{}, domain::ControlKind::kMute, user_id(5)}));
+  tell(post_event(7));
+  const auto live = socket->sink.take();
+  ASSERT_EQ(live.size(), 2U);
+  EXPECT_THAT(live[1], HasSubstr(R"("prevEventId":")" + first->id.value.text() + '"'));
+}
+
 TEST_F(NativeSessionTest, DiscussionIsJoinedByChannelAndLeftByItsOwnId) {
   const auto socket = open();
   EXPECT_THAT(

@@ -257,6 +257,15 @@ TEST_F(HttpTest, AHugeAnswerArrivesWhole) {
   }
 }
 
+TEST_F(HttpTest, TheLastAnswerArrivesWholeThoughItsClientSentMoreThanWasRead) {
+  start();
+  RawClient client(port, 4096);
+  client.send("GET /huge HTTP/1.0\r\n\r\n" + std::string(64 * 1024, 'x'));
+  const auto answer = client.answer();
+  ASSERT_TRUE(answer) << "closing with unread bytes is a reset, which takes back what was not yet received";
+  EXPECT_EQ(answer->body.size(), 4u << 20);
+}
+
 TEST_F(HttpTest, AClientThatHalfClosesGetsItsAnswer) {
   start();
   RawClient client(port);

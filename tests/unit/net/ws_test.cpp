@@ -312,6 +312,28 @@ TEST_F(WebSocketTest, TheSessionsCloseArrivesBehindItsFramesAndNothingFollows) {
   expect_baseline();
 }
 
+TEST_F(WebSocketTest, NoByteFollowsTheCloseFrame) {
+  start();
+  dialect.on_open = [](SessionState& state) {
+    state.on_text = [](SessionState& self, std::string_view) {
+      self.sink->send(realtime::make_frame("last"));
+      self.sink->close(dialects::CloseCode::kTooManyCommands, "");
+      self.sink->send(realtime::make_frame("late"));
+    };
+  };
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  client.send(masked(0x81, "x"));
+  auto got = client.read(10);
+  client.send(masked(0x88, std::string("\x0f\xbd", 2)));
+  const auto rest = client.rest();
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(got + *rest, "\x81\x04last" + std::string("\x88\x02\x0f\xbd", 4));
+  client.close();
+  expect_baseline();
+}
+
 TEST_F(WebSocketTest, EachBadFrameHasItsCloseCode) {
   start();
   struct Case {

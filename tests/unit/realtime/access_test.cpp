@@ -283,6 +283,20 @@ TEST_F(ExpiryTest, EventOfALaterTimeIsNotDeliveredWhateverOurClockSays) {
   EXPECT_EQ(carol->heard, (Heard{"left 7 ENTITLEMENT_REQUIRED"}));
 }
 
+TEST_F(ExpiryTest, RefillStopsAtTheEndOfTheRight) {
+  carol->room_for = 0;
+  tell({world.append(kRoom)});
+  carol->room_for = 1000;
+  hub->drained(*carol);
+  const auto page = reads->only(ReadKind::kPage);
+  ScriptedReads::look(page);
+  clock.pass(seconds{10});  // the wheel has not turned yet
+  reads->answer(page);
+  EXPECT_TRUE(carol->heard.empty());
+  reads->settle();
+  EXPECT_EQ(carol->heard, (Heard{"left 7 ENTITLEMENT_REQUIRED"}));
+}
+
 TEST_F(ExpiryTest, ProlongedRightGoesOnWithoutALoss) {
   world.valid_until[user_id(3)] = end + minutes{5};
   clock.pass(seconds{10});

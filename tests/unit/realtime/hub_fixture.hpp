@@ -296,6 +296,7 @@ class Reader final : public Subscriber {
     if (throws) throw std::runtime_error("this reader is broken");
     --room_for;
     heard.emplace_back(frame->text());
+    if (on_deliver) on_deliver();
   }
   void room_left(const RoomKey& room, core::Reason reason) override {
     heard.push_back("left " + std::to_string(room.key) + " " + std::string(core::reason_name(reason)));
@@ -304,7 +305,8 @@ class Reader final : public Subscriber {
   void become(domain::ActorType type) { actor_.type = type; }
 
   bool throws = false;
-  int room_for = 1'000'000;  ///< frames it takes before it is no longer writable
+  std::function<void()> on_deliver;  ///< what it does when it has got a frame
+  int room_for = 1'000'000;          ///< frames it takes before it is no longer writable
   std::vector<std::string> heard;
 
  private:

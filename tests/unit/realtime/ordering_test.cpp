@@ -97,6 +97,34 @@ TEST_F(OrderingTest, SweepBeginsWhereTheLastOneEnded) {
   reads->settle();
 }
 
+TEST_F(OrderingTest, SilenceLongerThanTheJournalLivesIsMadeGoodByTheHeads) {
+  world.append(kRoom);
+  world.journal.back().first = kTalk;  // the row that told of it was deleted by age
+  for (int second = 0; second < 6 * 60; ++second) {
+    pass(milliseconds{1000});
+    for (const auto& call : reads->pending(ReadKind::kScan)) reads->answer(call, core::Error::unavailable("away"));
+  }
+  EXPECT_EQ(alice->heard, Heard{});
+  pass(milliseconds{1000});
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"7#1"}));
+}
+
+TEST_F(OrderingTest, ReaderThatLeavesFromInsideADeliveryCostsNobodyTheEvent) {
+  std::vector<std::unique_ptr<Reader>> others;
+  for (int i = 2; i < 8; ++i) join_and_settle(*others.emplace_back(reader(i)));
+  for (const auto& one : others) one->heard.clear();
+  Reader* const leaving = others.front().get();
+  leaving->on_deliver = [&] { hub->remove(*leaving); };
+  tell({world.append(kRoom)});
+  EXPECT_EQ(alice->heard, (Heard{"7#1"}));
+  for (const auto& one : others) EXPECT_EQ(one->heard, (Heard{"7#1"}));
+  tell({world.append(kRoom)});
+  EXPECT_EQ(leaving->heard.size(), 1U);
+  for (std::size_t i = 1; i < others.size(); ++i) EXPECT_EQ(others[i]->heard, (Heard{"7#1", "7#2"}));
+  for (const auto& one : others) hub->remove(*one);
+}
+
 TEST_F(OrderingTest, HintsDuringASweepShareTheNextOne) {
   hub->on_hint();
   hub->on_hint();
