@@ -40,6 +40,7 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--out", type=pathlib.Path, default=None, help="where to write the table, without suffix")
     parser.add_argument("--minutes", type=float, default=180, help="no measurement is begun after that")
+    parser.add_argument("--profile", type=pathlib.Path, default=None, help="file for a perf record of Belfry in the measured phase")
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
 
@@ -118,7 +119,7 @@ def main():
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"begun": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "rounds": options.rounds, "quick": options.quick, "preset": options.preset, **machine.describe()}
     say(f"{len(rows)} rows, {options.rounds} rounds, results in {path}.md and .json")
-    setting = Setting(folder, options.quick)
+    setting = Setting(folder, options.quick, options.profile)
     try:
         if setting.peer_problem:
             say(f"without the Node peer: {setting.peer_problem}")

@@ -18,8 +18,8 @@ ENTITLEMENT = "bench"
 
 
 class Setting:
-    def __init__(self, build, quick):
-        self.build, self.quick = build, quick
+    def __init__(self, build, quick, profile=None):
+        self.quick, self.profile = quick, profile
         self.belfry_binary, self.generator = build / "belfry", build / "benchmarks" / "belfry_load"
         self.static_binary = build / "benchmarks" / "belfry_static_answer"
         self.sizes = {"rooms": 100 if quick else 1000, "posts": 2000 if quick else 20000, "tokens": 1000 if quick else 10000}
@@ -119,10 +119,13 @@ class Setting:
         arguments = ["--port", server.port, "--server-pid", server.pid, "--seconds", seconds]
         for name, value in options.items():
             arguments += ["--" + name.replace("_", "-"), value]
-        return self.run_json([self.generator, command, *arguments], seconds + 30)
+        environment = dict(os.environ)
+        if self.profile and server.kind == "belfry":
+            environment["BELFRY_BENCH_PERF"] = str(self.profile)
+        return self.run_json([self.generator, command, *arguments], seconds + 30, environment)
 
-    def run_json(self, command, seconds):
-        done = subprocess.run(on_core(LOAD_CORE, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
+    def run_json(self, command, seconds, environment):
+        done = subprocess.run(on_core(LOAD_CORE, command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
         if done.returncode != 0:
             raise Failed(done.stderr.strip())
         return json.loads(done.stdout)

@@ -12,6 +12,7 @@
 #include "arguments.hpp"
 #include "ledger.hpp"
 #include "process.hpp"
+#include "profile.hpp"
 #include "publisher.hpp"
 #include "swarm.hpp"
 #include "writes.hpp"
@@ -95,6 +96,8 @@ class Fanout {
   }
 
   void measure_joins() {
+    std::optional<Profile> profile;
+    if (plan_.messages == 0) profile.emplace(plan_.server_pid);
     const auto rss = server_.rss_kb();
     const double cpu = server_.cpu_us();
     const auto start = now_ns();
@@ -110,6 +113,7 @@ class Fanout {
     publish_all(plan_.warm_up);
     ledger_.clear_latencies();
     wire_bytes_ = 0;
+    const Profile profile(plan_.server_pid);
     memory_.start_kb = memory_.first_half_kb = memory_.second_half_kb = server_.rss_kb();
     const double cpu = server_.cpu_us();
     const auto start = now_ns();

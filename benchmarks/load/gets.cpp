@@ -14,6 +14,7 @@
 #include "arguments.hpp"
 #include "http_client.hpp"
 #include "process.hpp"
+#include "profile.hpp"
 
 namespace bench {
 namespace {
@@ -40,6 +41,7 @@ class Gets {
   void run() {
     for (auto& client : clients_) ask(*client);
     turn_until(now_ns() + kSecond / 2);
+    const Profile profile(server_.pid());
     times_.clear();
     const double cpu = server_.cpu_us();
     const auto start = now_ns();

@@ -14,6 +14,7 @@ class Process {
   /// User and system time of all its threads, in microseconds; nanosecond clock, no ticks.
   double cpu_us() const;
   long rss_kb() const;
+  int pid() const { return pid_; }
 
  private:
   int pid_;

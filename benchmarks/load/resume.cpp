@@ -1,6 +1,7 @@
 #include "resume.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "arguments.hpp"
 #include "process.hpp"
+#include "profile.hpp"
 #include "swarm.hpp"
 
 namespace bench {
@@ -36,10 +38,13 @@ class Resume {
         [this](Client& client) {
           if (!together_) ask(client, since_);
         });
+    std::optional<Profile> profile;
+    if (!together_) profile.emplace(server_.pid());
     double cpu = server_.cpu_us();
     auto start = now_ns();
     swarm.gather(deadline_ns_);
     if (together_) {
+      profile.emplace(server_.pid());
       cpu = server_.cpu_us();
       start = now_ns();
       for (auto& client : swarm.clients()) ask(*client, since_);

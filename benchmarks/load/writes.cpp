@@ -8,6 +8,7 @@
 
 #include "arguments.hpp"
 #include "loop.hpp"
+#include "profile.hpp"
 #include "publisher.hpp"
 
 namespace bench {
@@ -64,6 +65,7 @@ void run_create(Arguments& arguments) {
   const int messages = std::exchange(plan.messages, warm_up);
   write_messages(loop, plan, server);
   plan.messages = messages;
+  const Profile profile(server.pid());
   const auto result = write_messages(loop, plan, server);
   fmt::print(R"({{"messages":{},"per_s":{:.1f},"us":{:.2f},"p50_ms":{:.2f},"p99_ms":{:.2f}}})"
              "\n",
