@@ -48,6 +48,7 @@ class Belfry(Server):
     def __init__(self, binary, url, settings=None, core=SERVER_CORE):
         environment = {**os.environ, "BELFRY_DATABASE_URL": url, "BELFRY_JWT_SECRET": SECRET, "BELFRY_LISTEN": "127.0.0.1:0",
                        "BELFRY_LOG_FORMAT": "json", **(settings or {})}
+        self.connection = None
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(on_core(core, [binary, "serve"]), env=environment, stderr=self.log)
         try:
@@ -58,6 +59,8 @@ class Belfry(Server):
             raise
 
     def __exit__(self, *_):
+        if self.connection:
+            self.connection.close()
         stop(self.process)
         self.log.close()
 
@@ -72,11 +75,11 @@ class Belfry(Server):
         raise Failed("belfry did not listen")
 
     def request(self, admin, method, path, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method, path, json.dumps(body), {"Authorization": "Bearer " + admin})
-        response = connection.getresponse()
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.connection.request(method, path, json.dumps(body), {"Authorization": "Bearer " + admin})
+        response = self.connection.getresponse()
         answer = response.read()
-        connection.close()
         if response.status not in (200, 201):
             raise Failed(f"{method} {path}: {response.status} {answer[:300]}")
         return json.loads(answer)["data"]

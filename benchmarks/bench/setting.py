@@ -26,7 +26,6 @@ class Setting:
         self.folder = tempfile.TemporaryDirectory(prefix="belfry-bench-files-")
         self.admin = token(ADMIN, "ADMIN")
         self.peer_problem = None
-        self.frame_bytes = 520
         try:
             install_peer(HERE / "peer")
         except (Failed, OSError, subprocess.TimeoutExpired) as problem:
@@ -34,6 +33,7 @@ class Setting:
         self.postgres = Cluster()
         try:
             self.seed()
+            self.frame_bytes = self.measure_frame()
         except BaseException:
             self.close()
             raise
@@ -82,6 +82,12 @@ class Setting:
             FROM generate_series(1, {self.sizes['posts']}) n""")
         low, high = self.postgres.query("belfry", f"SELECT min(id), max(id) FROM posts WHERE channel_id = {self.posts_channel}")[0]
         self.post_range = (int(low) + 100, int(high))
+
+    def measure_frame(self):
+        """How long an event is on the wire: the raw floors send frames of that size."""
+        with self.belfry() as server:
+            figures = self.load("fanout", server, 30, clients=1, messages=20, rooms=self.rooms(1), tokens=self.tokens, admin_token=self.admin)
+        return round(figures["frame_bytes"])
 
     def write(self, name, lines):
         path = pathlib.Path(self.folder.name) / name
@@ -139,5 +145,5 @@ class Setting:
         done = subprocess.run(on_core(SERVER_CORE, command), cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds + 60)
         rate = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("tps = ")]
         if done.returncode != 0 or not rate:
-            raise Failed("pgbench: " + done.stderr[-500:])
+            raise Failed("pgbench: " + (done.stdout + done.stderr)[-500:])
         return float(rate[0])

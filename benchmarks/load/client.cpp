@@ -19,6 +19,8 @@ Protocol protocol_named(const std::string& name) {
   throw std::runtime_error("no such protocol: " + name);
 }
 
+bool says_busy(std::string_view reply) { return reply.find(R"("SERVICE_UNAVAILABLE")") != std::string_view::npos; }
+
 Client::Client(Loop& loop, ClientEvents& events, ClientPlan plan)
     : loop_(loop), events_(events), plan_(std::move(plan)) {}
 
@@ -110,6 +112,7 @@ void Client::use_reply(std::string_view text) {
       if (!text.starts_with("40")) refuse(text);
       return join();
     case Phase::kJoining:
+      if (says_busy(text)) return events_.busy(*this);
       if (text.find(R"("ok":true)") == std::string_view::npos) refuse(text);
       phase_ = Phase::kJoined;
       return events_.joined(*this);

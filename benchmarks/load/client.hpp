@@ -7,6 +7,9 @@
 
 namespace bench {
 
+/// A refusal that says: try again.
+bool says_busy(std::string_view reply);
+
 enum class Protocol { kNative, kSocketIo, kRaw };
 Protocol protocol_named(const std::string& name);
 
@@ -23,6 +26,8 @@ class Client;
 class ClientEvents {
  public:
   virtual void joined(Client& client) = 0;
+  /// The join was answered SERVICE_UNAVAILABLE; `join()` tries again.
+  virtual void busy(Client& client) = 0;
   /// A text frame after the join's reply; `wire_bytes` with its head.
   virtual void frame(Client& client, std::string_view payload, std::size_t wire_bytes) = 0;
 
@@ -30,7 +35,8 @@ class ClientEvents {
   ~ClientEvents() = default;
 };
 
-/// One subscriber: connects, authenticates, joins one room, and then hands over what it hears. Any refusal throws.
+/// One subscriber: connects, authenticates, joins one room, and then hands over what it hears. Any
+/// refusal throws, but for being told to try again.
 class Client final : public Handler {
  public:
   Client(Loop& loop, ClientEvents& events, ClientPlan plan);
@@ -39,6 +45,7 @@ class Client final : public Handler {
   Client& operator=(const Client&) = delete;
 
   void start();
+  void join();
   void ready() override;
   void send_text(std::string_view text);
   int index() const { return plan_.index; }
@@ -51,7 +58,6 @@ class Client final : public Handler {
   std::size_t use_upgrade(std::string_view bytes);
   void use_text(std::string_view text, std::size_t wire_bytes);
   void use_reply(std::string_view text);
-  void join();
   [[noreturn]] void refuse(std::string_view why) const;
 
   Loop& loop_;

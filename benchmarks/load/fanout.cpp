@@ -183,16 +183,17 @@ class Fanout {
   void print() {
     const auto deliveries = static_cast<double>(ledger_.deliveries());
     const double whole_us = deliveries > 0 ? used_us_ / deliveries : 0;
-    const double net_us = deliveries > 0 ? (used_us_ - plan_.messages * create_us_) / deliveries : 0;
+    const double share_us = deliveries > 0 ? plan_.messages * create_us_ / deliveries : 0;
     fmt::print(
-        R"({{"clients":{},"joins_per_s":{:.0f},"join_us":{:.2f},"client_kb":{:.3f},"create_us":{:.2f},"creates_per_s":{:.0f},)"
-        R"("us":{:.4f},"us_with_create":{:.4f},"deliveries_per_s":{:.0f},"messages_per_s":{:.1f},"p50_ms":{:.3f},"p99_ms":{:.3f},)"
+        R"({{"clients":{},"joins_per_s":{:.0f},"joins_retried":{},"join_us":{:.2f},"client_kb":{:.3f},"create_us":{:.2f},"creates_per_s":{:.0f},)"
+        R"("us":{:.4f},"us_with_create":{:.4f},"create_share":{:.4f},"deliveries_per_s":{:.0f},"messages_per_s":{:.1f},"p50_ms":{:.3f},"p99_ms":{:.3f},)"
         R"("frame_bytes":{:.0f},"rss_start_kb":{},"rss_first_half_kb":{},"rss_second_half_kb":{}}})"
         "\n",
-        plan_.swarm.clients, plan_.swarm.clients / join_seconds_, join_us_, client_kb_, create_us_, creates_per_s_,
-        net_us, whole_us, seconds_ > 0 ? deliveries / seconds_ : 0, seconds_ > 0 ? plan_.messages / seconds_ : 0,
-        ledger_.percentile(0.5), ledger_.percentile(0.99), static_cast<double>(wire_bytes_) / std::max(1.0, deliveries),
-        memory_.start_kb, memory_.first_half_kb, memory_.second_half_kb);
+        plan_.swarm.clients, plan_.swarm.clients / join_seconds_, swarm_.retried(), join_us_, client_kb_, create_us_,
+        creates_per_s_, whole_us - share_us, whole_us, share_us, seconds_ > 0 ? deliveries / seconds_ : 0,
+        seconds_ > 0 ? plan_.messages / seconds_ : 0, ledger_.percentile(0.5), ledger_.percentile(0.99),
+        static_cast<double>(wire_bytes_) / std::max(1.0, deliveries), memory_.start_kb, memory_.first_half_kb,
+        memory_.second_half_kb);
   }
 
   Plan plan_;

@@ -50,14 +50,15 @@ class Resume {
       for (auto& client : swarm.clients()) ask(*client, since_);
     }
     while (done_ < plan_.clients) {
-      loop_.turn(kSecond / 10);
+      retries_.run([this](Client& client) { ask_again(client); });
+      loop_.turn(kSecond / 20);
       if (now_ns() > deadline_ns_) throw std::runtime_error(fmt::format("only {} clients were served", done_));
     }
     const double seconds = static_cast<double>(now_ns() - start) / 1e9;
-    fmt::print(R"({{"clients":{},"seconds":{:.3f},"per_s":{:.0f},"us":{:.1f},"events_per_s":{:.0f}}})"
+    fmt::print(R"({{"clients":{},"seconds":{:.3f},"per_s":{:.0f},"us":{:.1f},"events_per_s":{:.0f},"retried":{}}})"
                "\n",
                plan_.clients, seconds, plan_.clients / seconds, (server_.cpu_us() - cpu) / plan_.clients,
-               static_cast<double>(plan_.clients) * events_ / seconds);
+               static_cast<double>(plan_.clients) * events_ / seconds, retries_.count() + swarm.retried());
   }
 
  private:
@@ -87,8 +88,14 @@ class Resume {
         plan_.rooms.front(), since));
   }
 
+  void ask_again(Client& client) {
+    const auto& got = got_[static_cast<std::size_t>(client.index())];
+    ask(client, got.last.empty() ? since_ : got.last);
+  }
+
   void take_page(Client& client, std::string_view text) {
     if (text.find(R"("event":"communication:sync_discussion")") == std::string_view::npos) return;
+    if (says_busy(text)) return retries_.add(client);
     if (text.find(R"("ok":true)") == std::string_view::npos || text.find(R"("gap":false)") == std::string_view::npos) {
       throw std::runtime_error("sync: " + std::string(text.substr(0, 400)));
     }
@@ -115,6 +122,7 @@ class Resume {
   bool together_ = false;
   std::int64_t deadline_ns_ = 0;
   std::vector<Got> got_;
+  Retries retries_;
   int done_ = 0;
 };
 

@@ -21,6 +21,7 @@ void Swarm::gather(std::int64_t deadline_ns) {
            static_cast<int>(clients_.size()) - joined_ < plan_.under_way) {
       start_next();
     }
+    retries_.run([](Client& client) { client.join(); });
     loop_.turn(100'000'000);
     if (now_ns() > deadline_ns) {
       throw std::runtime_error(fmt::format("only {} of {} clients joined in time", joined_, plan_.clients));

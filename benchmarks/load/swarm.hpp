@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client.hpp"
+#include "retries.hpp"
 
 namespace bench {
 
@@ -30,9 +31,12 @@ class Swarm final : public ClientEvents {
   /// Connects and joins all; throws after `deadline_ns`.
   void gather(std::int64_t deadline_ns);
   std::vector<std::unique_ptr<Client>>& clients() { return clients_; }
+  /// Joins that had to be tried again.
+  int retried() const { return retries_.count(); }
 
  private:
   void joined(Client& client) override;
+  void busy(Client& client) override { retries_.add(client); }
   void frame(Client& client, std::string_view payload, std::size_t wire_bytes) override;
   void start_next();
 
@@ -41,6 +45,7 @@ class Swarm final : public ClientEvents {
   OnFrame on_frame_;
   OnJoined on_joined_;
   std::vector<std::unique_ptr<Client>> clients_;
+  Retries retries_;
   int joined_ = 0;
 };
 

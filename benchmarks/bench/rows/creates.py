@@ -17,7 +17,7 @@ def measure_with(rooms):
     def measure(setting):
         count = min(rooms, setting.sizes["rooms"])
         messages = setting.scaled(20000, 1000)
-        alone = setting.pgbench("create_message.sql", WRITERS, setting.scaled(4, 1), first_thread=setting.first_thread,
+        alone = setting.pgbench("create_message.sql", WRITERS, setting.scaled(5, 4), first_thread=setting.first_thread,
                                 last_thread=setting.first_thread + count - 1)
         return {"postgres.per_s": alone, **write(setting, "belfry", count, messages), **write(setting, "node", count, messages // NODE_SHARE)}
     return measure

@@ -4,7 +4,7 @@ from bench.statements import LOG_READ, calls, counted, of_clients
 
 
 def since(setting, events):
-    """The id of the event that has `events` after it in the first room."""
+    """The id of the event that has `events` after it in the first room; none when there are not that many."""
     rows = setting.postgres.query("belfry", f"""
         SELECT e.event_id FROM events e JOIN room_log r ON r.id = e.room_id
         WHERE r.kind = 2 AND r.key = {setting.first_thread} ORDER BY e.seq DESC OFFSET {events} LIMIT 1""")
@@ -12,31 +12,33 @@ def since(setting, events):
 
 
 def come_back(setting, together, events):
-    clients = setting.scaled(1000, 100)
+    """All of them were there before, so that each is known; then they come again, and that is counted."""
     with setting.start("belfry") as server:
-        room = {"rooms": setting.rooms(1), "admin_token": setting.admin}
-        missing = since(setting, events) is None
-        if missing:
-            setting.load("create", server, 60, messages=events + 1, warm_up=0, writers=16, **room)
-        position = since(setting, events)
+        rooms = setting.rooms(1)
+        if since(setting, events) is None:
+            setting.load("create", server, 60, rooms=rooms, admin_token=setting.admin, messages=events + 1, warm_up=0, writers=16)
+        options = {"rooms": rooms, "tokens": setting.tokens, "clients": setting.scaled(1000, 100), "since": since(setting, events),
+                   "events": events}
+        setting.load("resume", server, 120, together="no", joins_under_way=64, **options)
+        before = server.metrics()
         with counted(setting.postgres, "belfry") as statements:
-            figures = setting.load("resume", server, 60, rooms=room["rooms"], tokens=setting.tokens, clients=clients, since=position, events=events,
-                                   together=together)
-        metrics = server.metrics()
-    return figures, statements, metrics
+            figures = setting.load("resume", server, 120, together=together, **options)
+        after = server.metrics()
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    sample = {f"belfry.{name}": value for name, value in figures.items()}
+    sample["log_reads"] = calls(statements, LOG_READ)
+    sample["barriers"] = grown.get("belfry_barriers_total", 0)
+    sample["per_client"] = of_clients(statements, sample["barriers"]) / figures["clients"]
+    sample["statements"] = [f"{count} {query[:200]}" for count, query in statements[:15]]
+    return sample
 
 
 def replay(setting):
-    figures, statements, metrics = come_back(setting, "yes", 1000)
-    return {**{f"belfry.{name}": value for name, value in figures.items()}, "log_reads": calls(statements, LOG_READ),
-            "log_reads_metric": metrics.get("belfry_log_reads_total", 0) + metrics.get("belfry_refills_total", 0),
-            "statements": [f"{count} {query[:160]}" for count, query in statements[:12]]}
+    return come_back(setting, "yes", setting.scaled(1000, 100))
 
 
 def reconnect(setting):
-    figures, statements, _ = come_back(setting, "no", 10)
-    return {**{f"belfry.{name}": value for name, value in figures.items()}, "per_client": of_clients(statements) / figures["clients"],
-            "statements": [f"{count} {query[:160]}" for count, query in statements[:12]]}
+    return come_back(setting, "no", 10)
 
 
 ROWS = (
