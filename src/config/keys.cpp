@@ -131,6 +131,14 @@ constexpr std::array kKeys{
             "reads. A user and password in the address are never shown; a flag is seen by everybody on the machine, so "
             "give them by variable or file.",
         .apply = bus},
+    Key{.name = "cache_mib",
+        .type = "integer",
+        .default_value = "64",
+        .allowed = "0 to 65536, in MiB",
+        .description =
+            "Memory for pages and replays that many ask for at once. They are served only after the database "
+            "has said that nothing is newer. 0: every read is a job of its own.",
+        .apply = integer<&Settings::cache_mib, 0, 65536>},
     Key{.name = "event_retention",
         .type = "duration",
         .default_value = "7d",

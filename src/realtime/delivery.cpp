@@ -80,6 +80,7 @@ void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
   const Position before = room->position;
   room->position.step(*event);
   room->hinted = std::max(room->hinted, event->seq);
+  if (observer_ != nullptr && room != access_) observer_->delivered(event);
   if (event->visible()) {
     fan_out(*room, *event, before);
   } else if (room == access_) {
