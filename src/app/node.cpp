@@ -22,6 +22,7 @@
 #include "belfry/outbound/http_client.hpp"
 #include "belfry/realtime/hub.hpp"
 #include "belfry/realtime/nats_bus.hpp"
+#include "belfry/realtime/room_reader.hpp"
 #include "belfry/runtime/drive.hpp"
 #include "belfry/runtime/wheel.hpp"
 #include "belfry/telemetry/log.hpp"
@@ -106,6 +107,14 @@ dialects::NativeOptions native_options(const config::Settings& settings) {
   return options;
 }
 
+realtime::RoomReaderOptions reader_options(const config::Settings& settings) {
+  realtime::RoomReaderOptions options;
+  options.max_bytes = static_cast<std::size_t>(settings.cache_mib) << 20;
+  options.event_retention = settings.event_retention;
+  options.external_grants = settings.entitlements_url.has_value();
+  return options;
+}
+
 http::ServiceOptions api_options(const config::Settings& settings) {
   http::ServiceOptions options;
   options.attachment_url_base = settings.attachment_base_url;
@@ -153,8 +162,9 @@ class Node::Impl {
         presence_(database_options(settings), settings.bus == config::Bus::kLocal, metrics_),
         authenticator_(auth::make_jwt_authenticator(jwt_options(settings, client_), clock_)),
         hub_(hub_options(), database_, wheel_, clock_, metrics_),
-        native_(dialects::make_native_dialect(native_options(settings), hub_, database_, *authenticator_, wheel_,
-                                              clock_, metrics_)),
+        reader_(realtime::make_room_reader(reader_options(settings), database_, hub_, clock_, metrics_)),
+        native_(dialects::make_native_dialect(native_options(settings), hub_, *reader_, database_, *authenticator_,
+                                              wheel_, clock_, metrics_)),
         api_(http::make_service(api_options(settings), parts())),
         limits_(network_limits()),
         server_(loop_, wheel_, limits_, *api_, {native_.get()}, metrics_),
@@ -210,7 +220,11 @@ class Node::Impl {
   storage::PostgresDatabase::Hooks hooks() {
     return {
         .on_commit = [this](std::shared_ptr<const domain::CommitNotice> notice) { hub_.on_commit(*notice); },
-        .on_restored = [this] { hub_.on_database_restored(); },
+        .on_restored =
+            [this] {
+              reader_->on_database_restored();
+              hub_.on_database_restored();
+            },
         .on_grew = [this](const domain::CommitNotice& notice) { bus_->publish(notice); },
     };
   }
@@ -248,7 +262,8 @@ class Node::Impl {
             .grant_provider = grants_.get(),
             .clock = clock_,
             .metrics = metrics_,
-            .readiness = [this] { return readiness(); }};
+            .readiness = [this] { return readiness(); },
+            .rooms = reader_.get()};
   }
 
   /// Puts the port that was really bound into `endpoint`.
@@ -346,6 +361,7 @@ class Node::Impl {
   storage::NodePresence presence_;
   std::unique_ptr<auth::Authenticator> authenticator_;
   realtime::Hub hub_;
+  std::unique_ptr<realtime::CachedRoomReader> reader_;
   std::unique_ptr<dialects::Dialect> native_;
   std::unique_ptr<http::Service> api_;
   std::unique_ptr<http::Service> ops_;

@@ -138,6 +138,14 @@ constexpr std::array kKeys{
         .allowed = "the path of a PEM file, at most 4096 bytes",
         .description = "Certificates that a bus of `tls://` servers trusts. Not set: the system's.",
         .apply = text_of<&Settings::bus_ca, 1, 4096>},
+    Key{.name = "cache_mib",
+        .type = "integer",
+        .default_value = "64",
+        .allowed = "0 to 65536, in MiB",
+        .description =
+            "Memory for pages and replays that many ask for at once. They are served only after the database "
+            "has said that nothing is newer. 0: every read is a job of its own.",
+        .apply = integer<&Settings::cache_mib, 0, 65536>},
     Key{.name = "event_retention",
         .type = "duration",
         .default_value = "7d",

@@ -110,8 +110,11 @@ MessagePageQuery page_query(const ListMessages& query, ThreadId thread, bool del
 Result<Page<Message>> list_messages(UnitOfWork& work, const Actor& actor, const ListMessages& query) {
   const auto place = readable_discussion(work, actor, query.channel_id);
   if (!place) return fail(place.error());
-  return cut_page(work.messages().page(page_query(query, place->discussion.id, false)),
-                  static_cast<std::size_t>(query.limit));
+  return read_messages(work, place->discussion.id, query);
+}
+
+Page<Message> read_messages(UnitOfWork& work, ThreadId thread, const ListMessages& query) {
+  return cut_page(work.messages().page(page_query(query, thread, false)), static_cast<std::size_t>(query.limit));
 }
 
 Result<Page<Message>> list_messages_as_admin(UnitOfWork& work, const ListMessages& query) {

@@ -130,6 +130,10 @@ PostPageQuery page_query(const ListPosts& query, bool deleted_content) {
 
 Result<Page<Post>> list_posts(UnitOfWork& work, const Actor& actor, const ListPosts& query) {
   if (auto channel = readable_channel(work, actor, query.channel_id); !channel) return fail(std::move(channel.error()));
+  return read_posts(work, query);
+}
+
+Page<Post> read_posts(UnitOfWork& work, const ListPosts& query) {
   return cut_page(work.posts().page(page_query(query, false)), static_cast<std::size_t>(query.limit));
 }
 

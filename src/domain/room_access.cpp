@@ -31,7 +31,7 @@ class Panel {
   RoomDecision decide(const RoomQuestion& question) const {
     RoomDecision decision;
     decision.access_seq = access_seq_;
-    if (question.actor.anonymous()) {
+    if (question.actor.anonymous() && !(question.page && question.room.kind == RoomKind::kPosts)) {
       decision.refusal = login_required();
       return decision;
     }
@@ -48,6 +48,8 @@ class Panel {
                                         : standings_.decide(question.actor, *channel);
     decision.refusal = std::move(access.refusal);
     decision.valid_until = access.valid_until;
+    decision.granted = standings_.asks_grant(question.actor, *channel) ||
+                       (discussion != nullptr && standings_.asks_grant(question.actor, *discussion));
     return decision;
   }
 

@@ -92,6 +92,14 @@ DiscussionStanding Standings::standing(const Actor& actor, const Discussion& dis
   return standing;
 }
 
+bool Standings::asks_grant(const Actor& actor, const Channel& channel) const {
+  return has_standing(actor) && gated(channel);
+}
+
+bool Standings::asks_grant(const Actor& actor, const Discussion& discussion) const {
+  return has_standing(actor) && discussion.required_feature_key.has_value();
+}
+
 AccessDecision Standings::decide(const Actor& actor, const Channel& channel) const {
   return decide_channel(actor, channel, standing(actor, channel), now_);
 }

@@ -22,6 +22,9 @@ class Standings {
   AccessDecision decide(const Actor& actor, const Channel& channel, const Discussion& discussion) const;
   /// Whether the actor may see the discussion's shell: neither its switch nor a ban refuses that.
   AccessDecision decide_shell(const Actor& actor, const Channel& channel, Discussion discussion) const;
+  /// Whether the decision asks about a grant, whatever the answer is.
+  bool asks_grant(const Actor& actor, const Channel& channel) const;
+  bool asks_grant(const Actor& actor, const Discussion& discussion) const;
   std::optional<Sanction> mute(const Actor& actor, ThreadId thread) const;
 
  private:

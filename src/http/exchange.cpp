@@ -65,6 +65,13 @@ void Exchange::succeed(std::string_view message, std::string_view data, int stat
   send(std::move(response));
 }
 
+void Exchange::succeed(std::string body) {
+  Response response;
+  response.status = 200;
+  response.body = std::move(body);
+  send(std::move(response));
+}
+
 void Exchange::fail(const core::Error& error, std::vector<std::pair<std::string, std::string>> headers) {
   Response response = problem(error, request_id_);
   std::ranges::move(headers, std::back_inserter(response.headers));
@@ -133,6 +140,25 @@ void run_job(const ExchangePtr& exchange, JobMode mode, std::string_view name, A
                                         exchange->succeed(answer.message, data, answer.status);
                                       });
                                     });
+}
+
+void run_page(const ExchangePtr& exchange, domain::RoomReader::Page page, std::string_view message,
+              domain::RoomReader::Load load, std::move_only_function<void(const ExchangePtr&)> uncached) {
+  if (exchange->parts().rooms == nullptr) return uncached(exchange);
+  exchange->parts().rooms->cached(
+      exchange->actor(), std::move(page),
+      [message, load = std::move(load)](UnitOfWork& work, const domain::RoomKey& room) -> Result<std::string> {
+        const auto data = load(work, room);
+        if (!data) return data;
+        return wire::encode_success(message, *data);
+      },
+      [exchange, uncached = std::move(uncached)](Result<domain::RoomReader::Bytes> bytes) mutable {
+        guarded(exchange, [&] {
+          if (!bytes) return exchange->fail(bytes.error());
+          if (*bytes == nullptr) return uncached(exchange);
+          exchange->succeed(std::string(**bytes));
+        });
+      });
 }
 
 }  // namespace belfry::http

@@ -55,6 +55,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   // Answers; the first one counts.
   void succeed(std::string_view message, std::string_view data, int status = 200);
+  /// 200 with a body that is encoded already.
+  void succeed(std::string body);
   void fail(const core::Error& error, std::vector<std::pair<std::string, std::string>> headers = {});
   void send(Response response);
   /// Something threw: 500, and the reason in the log.
@@ -113,5 +115,10 @@ void run_job(const ExchangePtr& exchange, JobMode mode, std::string_view name, A
 /// The same for jobs without a value; `data` is the answer's JSON.
 void run_job(const ExchangePtr& exchange, JobMode mode, std::string_view name, Answer answer,
              domain::Database::Body body, std::string data);
+
+/// A page of a room that may be had from memory; `load` gives the answer's data. `uncached` answers otherwise: it
+/// decides and reads in one job.
+void run_page(const ExchangePtr& exchange, domain::RoomReader::Page page, std::string_view message,
+              domain::RoomReader::Load load, std::move_only_function<void(const ExchangePtr&)> uncached);
 
 }  // namespace belfry::http

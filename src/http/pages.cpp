@@ -19,7 +19,21 @@ Error both_cursors() {
   return error;
 }
 
+template <class Id>
+std::string part(std::string_view name, const std::optional<Id>& id) {
+  return id ? std::string(name) + std::to_string(id->value) : std::string{};
+}
+
 }  // namespace
+
+std::string page_name(const domain::ListPosts& page) {
+  return "posts" + part(" after ", page.after) + part(" before ", page.before) + (page.pinned_only ? " pinned" : "") +
+         " limit " + std::to_string(page.limit);
+}
+
+std::string page_name(const domain::ListMessages& page) {
+  return "messages" + part(" before ", page.before) + " limit " + std::to_string(page.limit);
+}
 
 Result<domain::ListPosts> read_post_page(std::string_view query, core::ChannelId channel) {
   const auto after = query_id(query, "after_id");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "belfry/domain/messages.hpp"
@@ -11,6 +12,9 @@ namespace belfry::http {
 
 /// `after_id` or `before_id` (not both), `limit`, `pinned`.
 Result<domain::ListPosts> read_post_page(std::string_view query, core::ChannelId channel);
+/// What such a page depends on besides its room, as a name for it.
+std::string page_name(const domain::ListPosts& page);
+std::string page_name(const domain::ListMessages& page);
 /// `before_id`, `limit`.
 Result<domain::ListMessages> read_message_page(std::string_view query, core::ChannelId channel);
 /// `cursor` of a channel list.

@@ -28,6 +28,7 @@ void HubCore::on_access_head(core::Result<Scan> scan) {
   access_->position = Position::of(scan->heads.front());
   access_->hinted = access_->position.seq;
   access_->live = true;
+  if (observer_ != nullptr) observer_->access_restarted(access_->position.seq);
   if (!started_) {
     started_ = true;
     next_xid_ = scan->journal.next_xid;
@@ -45,6 +46,15 @@ void HubCore::on_access_head(core::Result<Scan> scan) {
   on_database_restored();
 }
 
+void HubCore::observe(HubObserver* observer) {
+  observer_ = observer;
+  if (observer_ != nullptr && access_->live) observer_->access_restarted(access_->position.seq);
+}
+
+void HubCore::want_access(std::int64_t seq) {
+  if (!stopped_ && access_->live) want(access_, seq);
+}
+
 void HubCore::decide_everybody(std::int64_t access_seq) {
   for (const auto& [key, room] : rooms_) {
     for (const auto& sub : room->members) {
@@ -60,6 +70,7 @@ void HubCore::decide_everybody(std::int64_t access_seq) {
 void HubCore::apply_access(const domain::Event& event) {
   const auto* access = std::get_if<domain::AccessPayload>(&event.payload);
   if (access == nullptr) return;
+  if (observer_ != nullptr) observer_->access_applied(access->subject, event.seq);
   if (options_.on_access_changed) safely([&] { options_.on_access_changed(access->subject); });
   const auto user = users_.find(access->subject);
   if (user == users_.end()) return;

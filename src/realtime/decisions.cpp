@@ -180,6 +180,7 @@ void HubCore::on_allowed(const SubscriptionPtr& sub, const domain::RoomDecision&
   sub->valid_until = decision.valid_until;
   sub->decided_room_seq = decision.head.last_seq;
   sub->decided_access_seq = decision.access_seq;
+  if (observer_ != nullptr) observer_->allowed(sub->subscriber->actor(), sub->room->key, decision);
   const RoomPtr room = rooms_.at(sub->room->key);
   room->channel_id = decision.channel_id;
   if (sub->state == State::kJoining) return settle_join(sub, decision.head);

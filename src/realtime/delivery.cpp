@@ -95,6 +95,7 @@ void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
   if (!event->visible()) room == access_ ? flush_all() : flush(room);
   room->position.step(*event);
   room->hinted = std::max(room->hinted, event->seq);
+  if (observer_ != nullptr && room != access_) observer_->delivered(event);
   if (event->visible()) {
     if (room->pending.empty()) {
       room->pending_before = before;

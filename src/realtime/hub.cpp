@@ -36,6 +36,8 @@ std::size_t Hub::room_count(const Subscriber& subscriber) const { return impl_->
 void Hub::on_commit(const domain::CommitNotice& notice) { impl_->on_commit(notice); }
 void Hub::on_hint(const std::optional<domain::LogHint>& hint) { impl_->on_hint(hint); }
 void Hub::on_database_restored() { impl_->on_database_restored(); }
+void Hub::observe(HubObserver* observer) { impl_->observe(observer); }
+void Hub::want_access(std::int64_t seq) { impl_->want_access(seq); }
 Hub::Counts Hub::counts() const { return impl_->counts(); }
 
 }  // namespace belfry::realtime

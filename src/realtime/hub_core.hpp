@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "belfry/realtime/hub.hpp"
+#include "hub_observer.hpp"
 #include "reads.hpp"
 #include "room_state.hpp"
 
@@ -45,6 +46,9 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void on_hint(const std::optional<domain::LogHint>& hint = std::nullopt);
   void on_database_restored();
   Hub::Counts counts() const;
+  /// Null: nobody. It hears at once how far the access log is followed.
+  void observe(HubObserver* observer);
+  void want_access(std::int64_t seq);
 
  private:
   using State = Subscription::State;
@@ -200,6 +204,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
 
   HubOptions options_;
   std::unique_ptr<Reads> reads_;
+  HubObserver* observer_ = nullptr;
   runtime::Wheel& wheel_;
   const core::Clock& clock_;
   telemetry::Metrics& metrics_;

@@ -96,6 +96,7 @@ void HubCore::forked(const RoomPtr& room) {
   if (room == access_) {
     telemetry::warn("access_log_forked");
     room->live = false;
+    if (observer_ != nullptr) observer_->access_restarted(std::nullopt);
     return follow_access();
   }
   telemetry::warn("room_forked", {{"kind", static_cast<std::int64_t>(room->key.kind)}, {"key", room->key.key}});

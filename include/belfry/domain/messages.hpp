@@ -34,6 +34,8 @@ struct ListMessages {
 };
 
 Result<Page<Message>> list_messages(UnitOfWork& work, const Actor& actor, const ListMessages& query);
+/// The page alone, with nothing decided: for readers who are known to be allowed.
+Page<Message> read_messages(UnitOfWork& work, ThreadId thread, const ListMessages& query);
 
 /// Write jobs by the author. NOT_AUTHOR comes after access; deleting is allowed in a locked, archived or disabled place
 /// and when banned.

@@ -37,6 +37,8 @@ struct ListPosts {
 };
 
 Result<Page<Post>> list_posts(UnitOfWork& work, const Actor& actor, const ListPosts& query);
+/// The page alone, with nothing decided: for readers who are known to be allowed.
+Page<Post> read_posts(UnitOfWork& work, const ListPosts& query);
 /// Masked when deleted.
 Result<Post> view_post(UnitOfWork& work, const Actor& actor, PostId id);
 

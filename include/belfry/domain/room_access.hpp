@@ -25,12 +25,14 @@ Result<RoomKey> resolve_room(UnitOfWork& work, const RoomTarget& target);
 struct RoomQuestion {
   Actor actor;
   RoomKey room;
+  bool page = false;  ///< a REST page, not a subscription: the anonymous may read posts of an open channel
 };
 
 /// May this actor be in this room, at this snapshot?
 struct RoomDecision {
   std::optional<core::Error> refusal;    ///< absent: allowed
   std::optional<TimePoint> valid_until;  ///< the allowance ends by the clock
+  bool granted = false;                  ///< a grant was asked about: whoever keeps grants may change it
   ChannelId channel_id;
   RoomHead head;                ///< of the room, same snapshot
   std::int64_t access_seq = 0;  ///< head of the access log, same snapshot
@@ -38,7 +40,7 @@ struct RoomDecision {
   bool allowed() const { return !refusal.has_value(); }
 };
 
-/// Set-based; answers parallel to the questions. Anonymous actors are kUnauthorized LOGIN_REQUIRED.
+/// Set-based; answers parallel to the questions. Anonymous actors are kUnauthorized LOGIN_REQUIRED, but for pages.
 std::vector<RoomDecision> decide_rooms(UnitOfWork& work, std::span<const RoomQuestion> questions);
 
 struct SyncRoom {

@@ -8,6 +8,7 @@
 #include "belfry/auth/authenticator.hpp"
 #include "belfry/core/time.hpp"
 #include "belfry/domain/database.hpp"
+#include "belfry/domain/room_reader.hpp"
 #include "belfry/http/message.hpp"
 #include "belfry/telemetry/metrics.hpp"
 
@@ -42,6 +43,8 @@ struct ServiceParts {
   const core::Clock& clock;
   telemetry::Metrics& metrics;
   std::function<Readiness()> readiness;
+  /// Hot pages from memory; null: every page is a job of its own.
+  domain::RoomReader* rooms = nullptr;
 };
 
 std::unique_ptr<Service> make_service(ServiceOptions options, ServiceParts parts);

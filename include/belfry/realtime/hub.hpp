@@ -32,6 +32,8 @@ struct HubOptions {
   std::function<void(std::function<void()>)> at_turn_end;
 };
 
+class HubObserver;
+
 /// What a join answers: the position after which events follow live.
 struct Joined {
   domain::RoomKey room;
@@ -76,6 +78,11 @@ class Hub {
   void on_hint(const std::optional<domain::LogHint>& hint = std::nullopt);
   /// The database came back: verify positions, sweep now.
   void on_database_restored();
+
+  /// One, or null; it must outlive its use.
+  void observe(HubObserver* observer);
+  /// The access log is said to reach that far: read it.
+  void want_access(std::int64_t seq);
 
   struct Counts {
     std::size_t rooms = 0;

@@ -80,6 +80,14 @@ struct Metrics {
   Counter sweeps;
   Counter log_reads;  ///< reads of the log to close a hole in live order
   Histogram commit_to_socket_seconds;
+  // Reads from memory
+  Counter barriers;
+  Counter cached_reads;
+  Counter uncached_reads;
+  Counter page_loads;
+  Counter replay_reads;
+  Counter decision_reads;
+  Gauge cache_bytes;
   // Database
   Counter transactions;
   Counter transaction_retries;

@@ -49,12 +49,13 @@ class NativeDialect final : public Dialect {
 }  // namespace
 }  // namespace native
 
-std::unique_ptr<Dialect> make_native_dialect(NativeOptions options, realtime::Hub& hub, domain::Database& database,
-                                             auth::Authenticator& authenticator, runtime::Wheel& wheel,
-                                             const core::Clock& clock, telemetry::Metrics& metrics) {
+std::unique_ptr<Dialect> make_native_dialect(NativeOptions options, realtime::Hub& hub, domain::RoomReader& reader,
+                                             domain::Database& database, auth::Authenticator& authenticator,
+                                             runtime::Wheel& wheel, const core::Clock& clock,
+                                             telemetry::Metrics& metrics) {
   native::Encoder encoder(options.attachment_url_base);
-  return std::make_unique<native::NativeDialect>(
-      native::Services{std::move(options), hub, database, authenticator, wheel, clock, metrics, std::move(encoder)});
+  return std::make_unique<native::NativeDialect>(native::Services{
+      std::move(options), hub, reader, database, authenticator, wheel, clock, metrics, std::move(encoder)});
 }
 
 }  // namespace belfry::dialects

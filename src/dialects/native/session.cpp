@@ -104,18 +104,11 @@ void Conversation::leave(const domain::RoomKey& room) {
 }
 
 void Conversation::run(const wire::SyncCommand& command) {
-  domain::JobOptions options;
-  options.name = "rooms.sync";
-  options.caller = identity_->actor;
-  services_.database.run<domain::SyncedRoom>(
-      domain::JobMode::kRead, std::move(options),
-      [actor = identity_->actor, sync = command.sync](domain::UnitOfWork& work) {
-        return domain::sync_room(work, actor, sync);
-      },
-      guarded([this, since = command.sync.since](core::Result<domain::SyncedRoom> synced) {
-        if (!synced) return refuse(synced.error());
-        succeed(wire::encode_sync_reply(*synced, since, services_.options.attachment_url_base));
-      }));
+  services_.reader.sync(identity_->actor, command.sync,
+                        guarded([this, since = command.sync.since](core::Result<domain::SyncedRoom> synced) {
+                          if (!synced) return refuse(synced.error());
+                          succeed(wire::encode_sync_reply(*synced, since, services_.options.attachment_url_base));
+                        }));
 }
 
 void Conversation::run(const wire::Authenticate& command) {

@@ -19,6 +19,7 @@ namespace belfry::dialects::native {
 struct Services {
   NativeOptions options;
   realtime::Hub& hub;
+  domain::RoomReader& reader;
   domain::Database& database;
   auth::Authenticator& authenticator;
   runtime::Wheel& wheel;

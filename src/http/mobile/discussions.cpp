@@ -27,18 +27,28 @@ Result<MessageView> read_view(std::string_view query) {
   return core::fail(core::Error::invalid("view", "must be full or compact"));
 }
 
+constexpr std::string_view kListed = "Channel discussion messages fetched successfully";
+
+void list_uncached(const ExchangePtr& exchange, const domain::ListMessages& page, MessageView view) {
+  run_job<domain::Page<domain::Message>>(
+      exchange, JobMode::kRead, "messages.list", {kListed},
+      [actor = exchange->actor(), page](UnitOfWork& work) { return domain::list_messages(work, actor, page); },
+      [limit = page.limit, view](const auto& messages) { return wire::encode_message_list(messages, limit, view); });
+}
+
 void list_messages(const ExchangePtr& exchange) {
   const std::string& query = exchange->request().query;
   const auto page = read_message_page(query, {exchange->number("id")});
   if (!page) return exchange->fail(page.error());
   const auto view = read_view(query);
   if (!view) return exchange->fail(view.error());
-  run_job<domain::Page<domain::Message>>(
-      exchange, JobMode::kRead, "messages.list", {"Channel discussion messages fetched successfully"},
-      [actor = exchange->actor(), page = *page](UnitOfWork& work) { return domain::list_messages(work, actor, page); },
-      [limit = page->limit, view = *view](const auto& messages) {
-        return wire::encode_message_list(messages, limit, view);
-      });
+  const domain::RoomTarget target{domain::RoomKind::kDiscussion, page->channel_id};
+  run_page(
+      exchange, {target, page_name(*page) + (*view == MessageView::kCompact ? " compact" : "")}, kListed,
+      [page = *page, view = *view](UnitOfWork& work, const domain::RoomKey& room) -> Result<std::string> {
+        return wire::encode_message_list(domain::read_messages(work, {room.key}, page), page.limit, view);
+      },
+      [page = *page, view = *view](const ExchangePtr& asked) { list_uncached(asked, page, view); });
 }
 
 void create(const ExchangePtr& exchange) { create_message(exchange, MessageView::kFull); }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "belfry/dialects/native.hpp"
+#include "belfry/realtime/room_reader.hpp"
 #include "unit/dialects/unused_repositories.hpp"
 
 /// The dialect over the real hub and the real domain, with tables in memory and a database whose jobs wait for the
@@ -328,8 +329,9 @@ class NativeTest : public ::testing::Test {
   FakeDatabase database{work};
   FakeAuthenticator authenticator{clock};
   realtime::Hub hub{realtime::HubOptions{.recheck_interval = seconds{0}}, database, wheel, clock, metrics};
-  std::unique_ptr<Dialect> dialect = make_native_dialect(NativeOptions{.attachment_url_base = {}}, hub, database,
-                                                         authenticator, wheel, clock, metrics);
+  std::unique_ptr<realtime::CachedRoomReader> reader = realtime::make_room_reader({}, database, hub, clock, metrics);
+  std::unique_ptr<Dialect> dialect = make_native_dialect(NativeOptions{.attachment_url_base = {}}, hub, *reader,
+                                                         database, authenticator, wheel, clock, metrics);
 
  private:
   milliseconds elapsed_{0};

@@ -97,6 +97,7 @@ class World {
     head.last_seq = at->second.back()->seq;
     head.last_id = at->second.back()->id;
     head.last_visible_id = at->second.back()->visible() ? head.last_id : at->second.back()->prev_visible_id;
+    head.access_version = std::ranges::count_if(at->second, [](const SharedEvent& event) { return !event->visible(); });
     return head;
   }
 

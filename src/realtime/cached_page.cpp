@@ -1,0 +1,77 @@
+#include <utility>
+
+#include "reader_core.hpp"
+
+namespace belfry::realtime {
+
+namespace {
+
+constexpr int kMaxTries = 2;
+
+std::size_t hash_of(const domain::RoomReader::Page& page) {
+  const auto kind = static_cast<std::size_t>(page.target.kind);
+  return (std::hash<std::string>{}(page.name) * 31 + std::hash<core::ChannelId>{}(page.target.channel_id)) * 4 + kind;
+}
+
+}  // namespace
+
+void ReaderCore::cached(const domain::Actor& actor, Page page, Load load, PageDone done) {
+  // Each of them is asked, so that each learns: somebody new, or something that is asked for the first time.
+  const bool known = introductions_.known(actor);
+  const bool wanted = options_.max_bytes > 0 && doorkeeper_.again(hash_of(page));
+  const bool stranger = actor.anonymous() && page.target.kind != domain::RoomKind::kPosts;
+  auto request = std::make_shared<PageRequest>();
+  request->actor = actor;
+  request->name = std::move(page.name);
+  request->load = std::move(load);
+  request->done = std::move(done);
+  if (!known || !wanted || stranger) return decline(request);
+  resolve(page.target, [this, request](std::optional<domain::RoomKey> room) {
+    if (!room || unusable(request->actor, *room)) return decline(request);
+    request->room = *room;
+    begin(request);
+  });
+}
+
+void ReaderCore::begin(const PagePtr& request) {
+  if (const auto page = pages_.find(request->room, request->name)) request->seen_seq = page->at.head.last_seq;
+  barrier_.pass(request->room, [this, request](core::Result<Moment> moment) {
+    if (!moment) {
+      if (moment.error().code != core::ErrorCode::kUnavailable) return decline(request);
+      return std::exchange(request->done, nullptr)(core::fail(std::move(moment.error())));
+    }
+    request->asked = std::move(*moment);
+    step_page(request);
+  });
+}
+
+void ReaderCore::step_page(const PagePtr& request) {
+  if (request->hopeless) return decline(request);
+  auto page = pages_.find(request->room, request->name);
+  if (!page || (request->found && request->found->at.contains(page->at))) page = request->found;
+  if (!history_holds(*request, page ? &page->at : nullptr)) return decline(request);
+  const bool fresh = page && page->at.contains(request->asked);
+  const Moment at = fresh ? later(page->at, request->asked) : request->asked;
+  const bool allowed = decisions_.holds(request->actor, request->room, at);
+  if (fresh && allowed) {
+    metrics_.cached_reads.add();
+    return std::exchange(request->done, nullptr)(page->bytes);
+  }
+  if (request->tries++ == kMaxTries) return decline(request);
+  request->pending = (fresh ? 0 : 1) + (allowed ? 0 : 1);
+  if (!fresh) {
+    pages_.load(request->room, request->name, request->load, [this, request](PageCache::Found found) {
+      if (!found) request->hopeless = true;
+      request->found = std::move(found);
+      arrived(request, &ReaderCore::step_page);
+    });
+  }
+  if (!allowed) ask(request, at, &ReaderCore::step_page);
+}
+
+void ReaderCore::decline(const PagePtr& request) {
+  metrics_.uncached_reads.add();
+  std::exchange(request->done, nullptr)(Bytes{});
+}
+
+}  // namespace belfry::realtime

@@ -1,0 +1,207 @@
+#include "unit/realtime/reader_fixture.hpp"
+
+namespace belfry::realtime::testing {
+namespace {
+
+class CachedPageTest : public ReaderTest {};
+
+TEST_F(CachedPageTest, FirstRequestIsNotWorthIt) {
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+  EXPECT_EQ(ask_and_settle(user(2)), "uncached") << "somebody new goes the long way";
+  EXPECT_EQ(ask_and_settle(user(2)), "as of 0");
+  EXPECT_EQ(logs->pages, 1);
+}
+
+TEST_F(CachedPageTest, WhatIsThereIsServedBehindTheBarrierAlone) {
+  warm(user(1));
+  const auto pages = logs->pages;
+  ask(user(1));
+  ASSERT_EQ(logs->calls.size(), 1U);
+  logs->answer(Asked::kHeads);
+  EXPECT_EQ(answered(), "as of 0");
+  EXPECT_EQ(logs->pages, pages);
+}
+
+TEST_F(CachedPageTest, WriteThatNobodyToldOfIsRead) {
+  warm(user(1));
+  world.append(kRoom);
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 1");
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 1");
+  EXPECT_EQ(logs->pages, 2);
+}
+
+TEST_F(CachedPageTest, ManyShareOneReadOfThePageAndOneOfTheDecisions) {
+  for (int i = 1; i <= 20; ++i) ask_and_settle(user(i));
+  const auto asked = metrics.decision_reads.value();
+  logs->pages = 0;
+  world.append(kRoom);
+  for (int i = 1; i <= 20; ++i) ask(user(i));
+  logs->settle();
+  EXPECT_EQ(heard, std::vector<std::string>(20, "as of 1"));
+  EXPECT_EQ(logs->pages, 1);
+  EXPECT_LE(metrics.decision_reads.value() - asked, 2U);
+}
+
+TEST_F(CachedPageTest, BanBetweenBarrierAndPageIsNotServedPast) {
+  warm(user(1), kTalkTarget);
+  world.append(kTalk);
+  ask(user(1), kTalkTarget);
+  logs->answer(Asked::kHeads);
+  world.ban(kTalk, user_id(1));  // the page is read after it
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(CachedPageTest, RevocationBetweenBarrierAndPageIsNotServedPast) {
+  warm(user(1));
+  world.append(kRoom);
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  world.revoke(user_id(1));  // the hub has not heard of it
+  world.append(kRoom);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(CachedPageTest, PageOfASnapshotLaterThanTheDecisionIsNotServedOnThatDecision) {
+  warm(user(1));
+  warm(user(2));
+  world.append(kRoom);
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  world.revoke(user_id(1));
+  world.append(kRoom);
+  ask(user(2));  // its page is what the first one gets as well
+  const auto page = logs->next(Asked::kPage);
+  logs->answer(page);
+  EXPECT_TRUE(heard.empty()) << "what it was allowed was older than the page";
+  logs->settle();
+  EXPECT_EQ(heard, (std::vector<std::string>{"uncached", "as of 2"}));
+}
+
+TEST_F(CachedPageTest, RevocationThatTheHubHasNotAppliedIsFoundByTheBarrier) {
+  warm(user(1));
+  world.revoke(user_id(1));
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+  EXPECT_EQ(reads->pending(ReadKind::kPage).size(), 1U) << "and the hub is told to read";
+}
+
+TEST_F(CachedPageTest, GrantOfSomebodyElseCostsNoDecisionOnceItIsApplied) {
+  warm(user(1));
+  hear(world.access(user_id(2)));
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  EXPECT_EQ(answered(), "as of 0");
+}
+
+TEST_F(CachedPageTest, EndByTheDatabasesClockIsTheEnd) {
+  world.valid_until[user_id(1)] = clock.now() + milliseconds{1000};
+  warm(user(1));
+  clock.pass(milliseconds{1000});
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+}
+
+TEST_F(CachedPageTest, DecisionReadBeforeARevocationThatWasAppliedMeanwhileIsNotKept) {
+  ask_and_settle(user(1));
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  logs->look(logs->next(Asked::kDecide));
+  hear(world.revoke(user_id(1)));
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+  hear(world.grant(user_id(1)));
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 0");
+}
+
+TEST_F(CachedPageTest, PromotedStandbyWithoutTheTailIsNoticed) {
+  for (int i = 0; i < 3; ++i) world.append(kRoom);
+  warm(user(1));
+  world.logs[kRoom].pop_back();
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "shorter than what was seen";
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 2");
+  world.logs[kRoom].pop_back();
+  clock.pass(milliseconds{5});
+  world.append(kRoom);
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "another record in the same place";
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 2");
+}
+
+TEST_F(CachedPageTest, RestoredDatabaseLeavesNothing) {
+  warm(user(1));
+  core->on_database_restored();
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  EXPECT_EQ(logs->calls.size(), 2U) << "page and decision";
+  core->on_database_restored();
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached") << "what was read before it counts no more";
+}
+
+TEST_F(CachedPageTest, StrangersReadWhatIsOpenAndNoDiscussion) {
+  const domain::Actor stranger;
+  EXPECT_EQ(ask_and_settle(stranger), "uncached");
+  EXPECT_EQ(ask_and_settle(stranger), "as of 0");
+  ask_and_settle(stranger, kTalkTarget);
+  EXPECT_EQ(ask_and_settle(stranger, kTalkTarget), "uncached");
+}
+
+TEST_F(CachedPageTest, FailuresAreSaidByTheBarrierOnly) {
+  warm(user(1));
+  ask(user(1));
+  logs->answer(Asked::kHeads, core::Error::unavailable("away"));
+  EXPECT_EQ(answered(), "unavailable");
+  world.append(kRoom);
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  logs->answer(Asked::kPage, core::Error::unavailable("away"));
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(CachedPageTest, PageOfARoomThatIsWrittenFasterThanItIsReadGoesTheLongWay) {
+  warm(user(1));
+  ask(user(1));
+  world.append(kRoom);
+  logs->answer(Asked::kHeads);
+  world.append(kRoom);
+  const auto page = logs->next(Asked::kPage);
+  logs->look(page);
+  logs->answer(page);
+  EXPECT_EQ(answered(), "as of 2") << "later than the barrier, and the decision still holds there";
+}
+
+TEST_F(CachedPageTest, BytesAreBounded) {
+  for (int i = 0; i < 2; ++i) ask_and_settle(user(1));
+  EXPECT_GT(metrics.cache_bytes.value(), 0);
+  core->on_database_restored();
+  EXPECT_EQ(metrics.cache_bytes.value(), 0);
+}
+
+class ExternalGrantsTest : public ReaderTest {
+ protected:
+  ExternalGrantsTest() : ReaderTest({.event_retention = std::chrono::hours{24}, .external_grants = true}) {}
+};
+
+TEST_F(ExternalGrantsTest, RoomThatRestsOnGrantsIsLeftToJobs) {
+  logs->granted = true;
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+  ask(user(1));
+  EXPECT_TRUE(logs->calls.empty()) << "and not even asked about again";
+  EXPECT_EQ(answered(), "uncached");
+}
+
+class NothingKeptTest : public ReaderTest {
+ protected:
+  NothingKeptTest() : ReaderTest({.max_bytes = 0, .event_retention = std::chrono::hours{24}}) {}
+};
+
+TEST_F(NothingKeptTest, EveryReadIsAJob) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+    EXPECT_TRUE(sync_and_settle(user(1), std::nullopt));
+  }
+  EXPECT_EQ(logs->syncs, 3);
+}
+
+}  // namespace
+}  // namespace belfry::realtime::testing
