@@ -112,6 +112,7 @@ void ReplayCache::grow(const domain::SharedEvent& event) {
   if (known == tails_.end()) return;
   if (known->second.tail.grow(event) == RoomTail::Grown::kRewritten) return drop(event->room);
   known->second.share.resize(known->second.tail.bytes());
+  budget_.trim();
 }
 
 void ReplayCache::clear() {

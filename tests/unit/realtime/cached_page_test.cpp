@@ -190,6 +190,40 @@ TEST_F(ExternalGrantsTest, RoomThatRestsOnGrantsIsLeftToJobs) {
   EXPECT_EQ(answered(), "uncached");
 }
 
+class SmallMemoryTest : public ReaderTest {
+ protected:
+  SmallMemoryTest() : ReaderTest({.max_bytes = 20'000, .event_retention = std::chrono::hours{24}}) {}
+};
+
+TEST_F(SmallMemoryTest, WhatWasUsedLongestAgoGoesFirst) {
+  domain::Actor stranger;
+  for (int round = 0; round < 4; ++round) {
+    for (int channel = 100; channel < 200; ++channel) {
+      world.logs[domain::posts_room({channel})];
+      ask_and_settle(stranger, {domain::RoomKind::kPosts, {channel}});
+      EXPECT_LE(metrics.cache_bytes.value(), 20'000);
+    }
+  }
+  const auto pages = logs->pages;
+  EXPECT_EQ(ask_and_settle(stranger, {domain::RoomKind::kPosts, {199}}), "as of 0");
+  EXPECT_EQ(logs->pages, pages);
+  EXPECT_EQ(ask_and_settle(stranger, {domain::RoomKind::kPosts, {100}}), "as of 0");
+  EXPECT_EQ(logs->pages, pages + 1);
+}
+
+TEST_F(SmallMemoryTest, TailThatGrowsStaysWithinIt) {
+  auto inside = reader(1);
+  join_and_settle(*inside, kTalkTarget);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(sync_and_settle(user(1), std::nullopt));
+  EXPECT_GT(metrics.cache_bytes.value(), 0);
+  for (int i = 0; i < 100; ++i) {
+    tell({message()});
+    EXPECT_LE(metrics.cache_bytes.value(), 20'000);
+  }
+  EXPECT_EQ(metrics.cache_bytes.value(), 0);
+  EXPECT_TRUE(sync_and_settle(user(1), std::nullopt));
+}
+
 class NothingKeptTest : public ReaderTest {
  protected:
   NothingKeptTest() : ReaderTest({.max_bytes = 0, .event_retention = std::chrono::hours{24}}) {}
