@@ -181,7 +181,8 @@ def serves(crowd, node):
     """Reads, writes, tickets and rooms: none of them is refused."""
     with Admin(node) as admin:
         for room in crowd.rooms:
-            assert crowd.write(admin, room).status == 201
+            answer = crowd.write(admin, room)
+            assert answer.status == 201, f"{answer}\n" + "\n".join(node.lines[-12:])
             with admin.socket() as sock:
                 room.join(sock)
             (admin.posts if room.posts else admin.messages)(room.channel)
