@@ -1,5 +1,7 @@
 """Nodes that hear of each other over NATS: routing by interest, and a bus that is away, frozen or back."""
 
+import json
+import subprocess
 import time
 
 import pytest
@@ -104,7 +106,7 @@ def test_hints_that_lie_cost_a_read_and_nothing_else(start, fresh, servers):
         sock.join_posts(channel)
         first = admin.publish(channel, "first")["id"]
         assert sock.next("channel_post.created")["data"]["data"]["id"] == first
-        lies = ["9223372036854775807", "1", "2", "1", "0", "-1", "x", "", "1000000"]
+        lies = ["7\n" + "0" * 64 + '\n{"timeline":1,"schema":1,"records":[]}', "9\nx", "9223372036854775807", "1", "2", "1", "0", "-1", "x", "", "1000000"]
         subjects = sorted(nats.room_subjects())
         heard = metric(nodes[1], "belfry_bus_messages_total")
         nats.publish([(subject, lie) for subject in subjects for lie in lies] * 20)
@@ -114,6 +116,127 @@ def test_hints_that_lie_cost_a_read_and_nothing_else(start, fresh, servers):
         assert sock.pending() == []
         assert [node.ready() for node in nodes] == [True, True]
         assert not any("forked" in node.log() for node in nodes)
+
+
+def test_events_travel_in_hints_and_need_no_read(start, fresh, servers):
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel(discussion={})
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        sock.join_discussion(channel)
+        admin.publish(channel, "first")
+        sock.next("channel_post.created")
+        before = {name: metric(nodes[1], name) for name in ("belfry_hints_delivered_total", "belfry_log_reads_total")}
+        sent = metric(nodes[0], "belfry_bus_published_with_events_total")
+        for number in range(20):
+            made = admin.publish(channel, f"Note {number} \u00fc \U0001f600")
+            frame = sock.next("channel_post.created")
+            assert frame["data"]["data"]["bodyText"] == made["bodyText"]
+            said = Person(nodes[0]).says(channel, f"said {number}").data
+            assert sock.next("discussion_message.created")["data"]["data"]["body"] == said["body"]
+        # A sweep may be quicker now and then.
+        assert metric(nodes[1], "belfry_hints_delivered_total") >= before["belfry_hints_delivered_total"] + 30
+        assert metric(nodes[1], "belfry_log_reads_total") <= before["belfry_log_reads_total"] + 10
+        assert metric(nodes[0], "belfry_bus_published_with_events_total") >= sent + 40
+        assert sock.pending() == []
+
+
+def test_what_is_too_large_for_the_server_is_read(start, fresh, servers):
+    nats = servers(max_payload=1500)
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        delays = []
+        for number in range(10):
+            delays.append(delay_of_a_post(admin, channel, sock, f"Note {number}"))
+            delays.append(delay_of_a_post(admin, channel, sock, "large " * 500))
+        assert sorted(delays)[10] < 0.1, delays
+        assert metric(nodes[1], "belfry_hints_delivered_total") >= 5
+        assert metric(nodes[1], "belfry_hints_read_total") >= 5
+        assert metric(nodes[0], "belfry_bus_alive") == 1, "the server was not made angry"
+
+
+def test_words_put_into_a_nodes_mouth_are_not_believed(start, fresh, servers):
+    """Somebody who may read and write on the server says what fits in every number."""
+    nats = servers()
+    nodes = [start(fresh, BELFRY_BUS=nats.url) for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel, other = admin.channel(), admin.channel()
+    with Person(nodes[1]).socket() as sock, nats.listen() as spy:
+        sock.join_posts(channel)
+        sock.join_posts(other)
+        for number in range(3):
+            admin.publish(channel, f"Note {number}")
+            sock.next("channel_post.created")
+        heard = [spy.next(f".room.1.{channel}") for _ in range(3)]
+        subject, text = heard[-1]
+        position, signature, records = text.split("\n")
+        assert int(position) == 3 and "Note 2" in records
+        # The fourth, as it could be: only nobody signed it.
+        found = json.loads(records)
+        event = found["records"][0]
+        event.update(seq=4, prev=event["id"], prevVisible=event["id"], id=event["id"][:-1] + "0123"[event["id"][-1] == "0"])
+        event["payload"]["post"]["bodyText"] = "Forged"
+        forged = json.dumps(found, separators=(",", ":"))
+        elsewhere = subject.rsplit(".", 1)[0] + f".{other}"
+        first = heard[0][1]
+        nats.publish(
+            [(subject, f"4\n{signature}\n{forged}"), (subject, f"4\n{'0' * 64}\n{forged}"), (elsewhere, first)]
+            + [(subject, text) for _, text in heard]
+        )
+        made = admin.publish(channel, "True")
+        assert sock.next("channel_post.created")["data"]["data"]["id"] == made["id"]
+        assert sock.pending() == []
+        assert not any("forked" in node.log() for node in nodes)
+
+
+def test_encrypted_servers_are_verified(start, fresh, servers, tmp_path):
+    files = certificates(tmp_path)
+    nats = servers("--tls", "--tlscert", files["cert"], "--tlskey", files["key"], login=("belfry", "hush-hush-hush"))
+    url = nats.url.replace("nats://", "tls://").replace("127.0.0.1", "localhost")
+    nodes = [start(fresh, BELFRY_BUS=url, BELFRY_BUS_CA=files["cert"], BELFRY_LOG_LEVEL="debug") for _ in range(2)]
+    both_alive(nodes)
+    admin = Admin(nodes[0])
+    channel = admin.channel()
+    with Person(nodes[1]).socket() as sock:
+        sock.join_posts(channel)
+        delays = sorted(delay_of_a_post(admin, channel, sock, f"Note {number}") for number in range(9))
+        assert delays[4] < 0.1, delays
+    other = certificates(tmp_path / "other")
+    doubtful = [
+        start(fresh, BELFRY_BUS=url, BELFRY_BUS_CA=other["cert"]),
+        start(fresh, BELFRY_BUS=url),  # the system's do not know it
+        start(fresh, BELFRY_BUS=url.replace("localhost", "127.0.0.2"), BELFRY_BUS_CA=files["cert"]),  # another name
+        start(fresh, BELFRY_BUS=nats.url, BELFRY_BUS_CA=files["cert"]),  # not encrypted, where it must be
+        start(fresh, BELFRY_BUS=url, BELFRY_BUS_CA=str(tmp_path / "absent.pem")),
+    ]
+    for node in doubtful:
+        wait.until(lambda: "bus_lost" in node.log(), "it is told that the server is not trusted")
+        assert node.ready() and not alive(node)
+    for node in nodes + doubtful:
+        assert "hush-hush-hush" not in node.log()
+
+
+def certificates(folder):
+    """A server's certificate that signs itself, for `localhost`."""
+    folder.mkdir(exist_ok=True)
+    files = {name: str(folder / f"{name}.pem") for name in ("cert", "key")}
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        + ["-keyout", files["key"], "-out", files["cert"]],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return files
 
 
 def test_two_deployments_on_one_server_do_not_hear_each_other(start, fresh, database, servers):

@@ -25,17 +25,22 @@ def binary():
 class NatsServer:
     """Keeps its port over restarts."""
 
-    def __init__(self, *arguments, routes=(), login=None):
+    def __init__(self, *arguments, routes=(), login=None, max_payload=None):
         self.port, self.monitor, self.cluster = free_port(), free_port(), free_port()
         self.folder = tempfile.mkdtemp(prefix="belfry-nats-")
         self.login = login
         self.arguments = list(arguments)
         if login:
             self.arguments += ["--user", login[0], "--pass", login[1]]
+        if max_payload:
+            path = os.path.join(self.folder, "conf")
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"max_payload: {max_payload}\n")
+            self.arguments += ["-c", path]
         if routes is not None:
             self.arguments += ["--cluster_name", "belfry", "--cluster", f"nats://127.0.0.1:{self.cluster}"]
             if routes:
-                self.arguments += ["--routes", ",".join(f"nats://127.0.0.1:{other.cluster}" for other in routes)]
+                self.arguments += ["--routes", ",".join(f"nats://127.0.0.1:{getattr(other, 'cluster', other.port)}" for other in routes)]
         self.process = None
 
     @property
@@ -80,6 +85,10 @@ class NatsServer:
                 assert part, answer
                 answer += part
 
+    def listen(self):
+        """Everything that is said, as a stranger who may read hears it; from now on."""
+        return Spy(self.port)
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
@@ -96,3 +105,32 @@ class NatsServer:
     def destroy(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Spy:
+    def __init__(self, port):
+        self._raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._file = self._raw.makefile("rb")
+        self._raw.sendall(b'CONNECT {"verbose":false}\r\nSUB > 1\r\nPING\r\n')
+        while self._file.readline() != b"PONG\r\n":
+            pass
+
+    def next(self, ending):
+        """The next message whose subject ends so: (subject, text)."""
+        while True:
+            words = self._file.readline().split()
+            assert words, "the server closed the connection"
+            if words[0] == b"PING":
+                self._raw.sendall(b"PONG\r\n")
+            if words[0] != b"MSG":
+                continue
+            text = self._file.read(int(words[-1]) + 2)[:-2]
+            if words[1].decode().endswith(ending):
+                return words[1].decode(), text.decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+        self._raw.close()
