@@ -20,9 +20,9 @@ PATIENCE = 8.0  # s that never-reading sockets are given to fill up
 
 
 class Faults:
-    def __init__(self, world, slots, pause):
+    def __init__(self, world, kinds, slots, pause):
         self.world, self.rng, self.slots, self.pause = world, world.child(), slots, pause
-        self.weights = {**ALWAYS, **(WITH_NATS if world.fleet.bus else {})}
+        self.weights = {what: {**ALWAYS, **WITH_NATS}[what] for what in kinds}
         self.kept, self.slowest, self.done = [], 0.0, collections.Counter()
 
     def run(self, until, at_most):

@@ -20,7 +20,7 @@ class World:
         self.fleet, self.rec, self.rng, self.pulse = fleet, rec, rng, pulse
         self.quiet, self.stop = threading.Event(), threading.Event()
         self.failures, self.counts, self.statuses = [], collections.Counter(), collections.Counter()
-        self.last, self.heads, self.callers = {}, {}, []
+        self.last, self.callers = {}, []
         self.places, self.vast = [], []
         self.member = new_id()  # is never refused anything
         self.member_token = token(self.member, lifetime=86_400)
