@@ -124,7 +124,7 @@ def arguments():
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**9))
     options.add_argument("--nodes", type=int, choices=(1, 2, 3), default=2)
     options.add_argument("--bus", choices=("postgres", "nats"), help="default: as the seed says")
-    options.add_argument("--delays", type=float, default=0.2, help="share of transactions that are delayed between statements")
+    options.add_argument("--delays", type=float, default=0.1, help="share of transactions that are delayed between statements")
     options.add_argument("--vast", type=int, help="channels that share one key; default: 500, 100 below five minutes")
     options.add_argument("--pause", type=float, help="most seconds between faults; default: 1.5, 6 from ten minutes on")
     options.add_argument("--faults", help="only these, with commas between; default: all")
