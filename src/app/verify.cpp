@@ -15,7 +15,8 @@ constexpr const char* kFooter =
     "  join, frame, left, closed, settled   what one connection saw of a room\n"
     "  sync, page                           replays and REST pages, whole\n"
     "  cursor, ticket, slow                 read cursors, attempts with tickets, rooms under slow mode\n"
-    "  driven, fault                        what must have happened at least once, what was done to the servers\n"
+    "  wait, prompt, baseline               answers that took long, how late frames may be, what nodes count at rest\n"
+    "  driven, fault, tally                 what must have happened at least once, what was done, how often\n"
     "tests/chaos/README.md describes the fields. Exit code 0: every promise holds; 1: one is broken, with the history\n"
     "that shows it; 2: the file cannot be read.";
 

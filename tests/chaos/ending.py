@@ -19,7 +19,7 @@ def settle(world, readers, seconds):
                 room = getattr(place, kind)
                 if connection is None or room not in connection.joined:
                     found.append(f"{reader.name} is not in {room}")
-                elif world.heads.get((connection.name, room)) != ledger.heads.get(room):
+                elif connection.heads.get(room) != ledger.heads.get(room):
                     found.append(f"{reader.name} is behind in {room}")
         return found
 
@@ -49,7 +49,7 @@ def last_word(world, readers, ledger):
     ledger.write(rec)
     placed = 0
     for access in rec.accesses():
-        placed += ledger.place(access, rec.wall) and not access["may"]
+        placed += ledger.place(access) and not access["may"]
         rec("access", **access)
     rec("tally", what="placed revocations", count=placed)
 

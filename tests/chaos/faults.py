@@ -10,19 +10,19 @@ from support.ws import RawSocket
 
 ALWAYS = {
     "kill": 2, "kill after lock": 2, "kill at commit": 2, "kill after commit": 2, "freeze": 1, "stop after lock": 1, "stop at commit": 1,
-    "terminate": 1, "terminate with 8 MB queued": 1, "database restart": 2, "cut after lock": 1, "cut at commit": 1, "cut after commit": 1,
+    "terminate": 1, "terminate with 8 MB queued": 0.3, "database restart": 2, "cut after lock": 1, "cut at commit": 1, "cut after commit": 1,
     "error after lock": 1, "error at commit": 1, "cut connections": 1, "held lock": 1, "half-open socket": 1, "never-reading socket": 1,
 }
 WITH_NATS = {"bus silence": 1, "bus restart": 1, "bus freeze": 1}
 LULL = 8.0  # s
 QUEUED = 8 * 1024 * 1024
-PATIENCE = 8.0  # s that never-reading sockets are given to fill up
+PATIENCE = 20.0  # s that never-reading sockets are given to fill up
 
 
 class Faults:
-    def __init__(self, world, slots, pause):
+    def __init__(self, world, kinds, slots, pause):
         self.world, self.rng, self.slots, self.pause = world, world.child(), slots, pause
-        self.weights = {**ALWAYS, **(WITH_NATS if world.fleet.bus else {})}
+        self.weights = {what: {**ALWAYS, **WITH_NATS}[what] for what in kinds}
         self.kept, self.slowest, self.done = [], 0.0, collections.Counter()
 
     def run(self, until, at_most):
@@ -32,10 +32,11 @@ class Faults:
         time.sleep(LULL)
 
     def harm(self, until, at_most):
-        order = list(self.weights)
+        order, done = list(self.weights), True
         self.rng.shuffle(order)
         while time.monotonic() < (at_most if order else until):
-            what = order.pop() if order else self.rng.choices(list(self.weights), list(self.weights.values()))[0]
+            # After one that did not come off another goes first: what hindered it may be over then.
+            what = order.pop() if order and done else self.rng.choices(list(self.weights), list(self.weights.values()))[0]
             try:
                 done = self.act(what)
             except (OSError, AssertionError, subprocess.SubprocessError) as error:
@@ -43,10 +44,12 @@ class Faults:
                 if not what.endswith("socket"):  # no node took it: another time
                     self.world.failures.append(f"{what}: {error!r}")
             if not done:
-                order.insert(0, what)
+                order = [what, *(other for other in order if other != what)]
                 time.sleep(0.1)
+                done = len(self.weights) == 1
                 continue
             self.done[what] += 1
+            order = [other for other in order if other != what]
             self.world.rec("fault", what=what)
             took = self.world.fleet.ready_again(15)
             if took is None:
@@ -109,7 +112,7 @@ class Faults:
             while self.world.fleet.metric(node, "belfry_ws_queued_bytes") < QUEUED:
                 if time.monotonic() > end:
                     return False
-                if len(sockets) < 80:
+                if len(sockets) < 32:
                     sockets += [never_reads(self.world, node.port, thirsty=True) for _ in range(8)]
                 time.sleep(0.05)
             self.world.fleet.terminate(slot)

@@ -166,6 +166,8 @@ class Fleet:
             if '"level":"warn' in line or '"level":"error' in line:
                 said = json.loads(line) if line.startswith("{") else {}
                 self.complaints[f"{said.get('level')} {said.get('event', said.get('msg'))}"] += 1
+                if said.get("level") == "error" and self.complaints[f"error {said.get('event')}"] <= 20:
+                    print("a node says:", line[:600], flush=True)
         node.skimmed = len(lines)
         if len(lines) > 5000:
             del node.lines[:len(lines) - 1000]

@@ -67,9 +67,10 @@ class Ledger:
                     content=None if row.type in WITHOUT_CONTENT else row.content,
                     actor=row.author["id"] if by_user else None, at=milliseconds(row.created))
 
-    def place(self, access, wall):
+    def place(self, access):
         """Names the event before a change, where one record only can be its own: all changes of one right are one
-        after the other. `wall`: what to add to our clock for the wall's."""
+        after the other."""
+        wall = access.pop("wall")  # what to add to our clock for the wall's
         if access["outcome"] != "acknowledged" or access.get("byClock"):
             return False
         margin = 2_000_000

@@ -25,7 +25,7 @@ class Connection:
         self.name = "r" + new_id()[:13]
         self.raw = RawSocket(port, token=token, receive_buffer=receive_buffer)
         self.read_at = 0  # when all that had arrived was read
-        self.joined = {}  # room → (place, kind)
+        self.joined, self.heads = {}, {}  # room → (place, kind), room → the last event it has
         self._ids, self._corked = 0, b""
         self._replies = collections.OrderedDict()
 
@@ -65,7 +65,7 @@ class Connection:
             self.world.last[self.user, frame["room"]] = frame["data"]["eventId"]
             self.rec("frame", reader=self.name, user=self.user, room=frame["room"], prevEventId=frame["prevEventId"], at=at,
                      **seen(frame["data"]))
-            self.world.heads[self.name, frame["room"]] = frame["data"]["eventId"]
+            self.heads[frame["room"]] = frame["data"]["eventId"]
         elif frame["event"] == "server:draining":
             self.world.counts["drained"] += 1
 
@@ -73,7 +73,7 @@ class Connection:
         room = getattr(place, kind)
         if what == "join":
             self.joined[room] = (place, kind)
-            self.world.heads[self.name, room] = data["lastEventId"]
+            self.heads[room] = data["lastEventId"]
             self.rec("join", reader=self.name, user=self.user, room=room, lastEventId=data["lastEventId"], begun=begun, done=at,
                      **({"sleepy": True} if self.sleepy else {}))
         elif what == "leave":

@@ -33,7 +33,6 @@ class Recorder:
         self._file = open(path, "w", encoding="utf-8", buffering=1 << 20)  # noqa: SIM115 - closed by close()
         self._lock = threading.Lock()
         self._accesses = []
-        self.wall = time.time_ns() - time.monotonic_ns()  # the wall clock of a time of ours
 
     def __call__(self, kind, **fields):
         line = json.dumps({"kind": kind, **fields}, separators=(",", ":"))
@@ -42,7 +41,8 @@ class Recorder:
             self._file.write(line + "\n")
 
     def access(self, **fields):
-        """Kept until the end, when the log tells behind which event each change stands."""
+        """Kept until the end, when the log tells behind which event each change stands, by the wall's clock."""
+        fields["wall"] = time.time_ns() - time.monotonic_ns()
         with self._lock:
             self._accesses.append(fields)
             self.counts["access"] += 1

@@ -25,7 +25,7 @@ record.http = record.frame_in = record.closed = lambda *_, **__: None  # the doc
 
 import baseline  # noqa: E402
 from ending import last_word, settle  # noqa: E402
-from faults import Faults  # noqa: E402
+from faults import ALWAYS, WITH_NATS, Faults  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from pulse import Pulse  # noqa: E402
 from recorder import Recorder  # noqa: E402
@@ -37,7 +37,7 @@ DRIVEN = ["writes", "frames", "syncs", "replayed events", "pages", "page items",
           "messages under slow mode", "settled readers", "final states", "writes in order", "refused writes", "placed revocations",
           "prompt frames", "baselines", "delays between statements", "delayed transactions", "sleeping sockets",
           "join, leave and ban at once", "rights that ended by the clock", "revocations of the vast key", "answers", "repeated writes"]
-WITH_NATS = ["bus messages", "bus messages lost", "bus messages doubled", "bus messages out of order", "bus messages late"]
+ON_NATS = ["bus messages", "bus messages lost", "bus messages doubled", "bus messages out of order", "bus messages late"]
 PROMPT = 12.0  # s from a write's answer to the frame, whatever is done to the servers
 
 
@@ -91,13 +91,13 @@ def act(world, given, faults):
 def drive(given, path):
     rec, pulse = Recorder(path), Pulse()
     pulse.start()
-    rec("driven", what=DRIVEN + (WITH_NATS if given.bus == "nats" else []) + ["fault " + what for what in kinds(given)])
+    rec("driven", what=DRIVEN + (ON_NATS if given.bus == "nats" else []) + ["fault " + what for what in given.faults])
     fleet = Fleet(given.nodes, given.seed, given.bus == "nats", pulse)
     try:
         world = World(fleet, rec, random.Random(given.seed), pulse, given.vast)
         world.build()
         before = baseline.at_rest(fleet, fleet.nodes()[0])
-        faults = Faults(world, given.nodes, given.pause)
+        faults = Faults(world, given.faults, given.nodes, given.pause)
         progress = Progress(world, faults)
         progress.start()
         act(world, given, faults)
@@ -118,26 +118,25 @@ def drive(given, path):
     return world.failures + fleet.failures
 
 
-def kinds(given):
-    from faults import ALWAYS, WITH_NATS as bus  # noqa: PLC0415
-
-    return [*ALWAYS, *(bus if given.bus == "nats" else [])]
-
-
 def arguments():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=60, help="at least: a run goes on until each kind of fault was had")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**9))
     options.add_argument("--nodes", type=int, choices=(1, 2, 3), default=2)
     options.add_argument("--bus", choices=("postgres", "nats"), help="default: as the seed says")
-    options.add_argument("--delays", type=float, default=0.2, help="share of transactions that are delayed between statements")
+    options.add_argument("--delays", type=float, default=0.1, help="share of transactions that are delayed between statements")
     options.add_argument("--vast", type=int, help="channels that share one key; default: 500, 100 below five minutes")
     options.add_argument("--pause", type=float, help="most seconds between faults; default: 1.5, 6 from ten minutes on")
+    options.add_argument("--faults", help="only these, with commas between; default: all")
     options.add_argument("--recording", help="where to keep the recording; default: kept only when something is wrong")
     given = options.parse_args()
     given.bus = given.bus or random.Random(given.seed).choice(("postgres", "nats"))
     given.vast = given.vast or (500 if given.seconds >= 300 else 100)
     given.pause = given.pause or (6 if given.seconds >= 600 else 1.5)
+    every = [*ALWAYS, *(WITH_NATS if given.bus == "nats" else [])]
+    given.faults = given.faults.split(",") if given.faults else every
+    if wrong := set(given.faults) - set(every):
+        options.error(f"no such faults: {', '.join(wrong)}; there are: {', '.join(every)}")
     return given
 
 

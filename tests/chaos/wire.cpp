@@ -154,7 +154,7 @@ class Line {
     } else if (slow_) {
       delay();
     }
-    if (locked_ && !commits_now) {
+    if (locked_ && !commits_now && unit.said != "ROLLBACK") {  // which PostgreSQL never refuses
       if (auto trap = take("-after-lock")) return spring(*trap, unit);
     }
     if (commits_now && locked_) {

@@ -20,7 +20,7 @@ class World:
         self.fleet, self.rec, self.rng, self.pulse = fleet, rec, rng, pulse
         self.quiet, self.stop = threading.Event(), threading.Event()
         self.failures, self.counts, self.statuses = [], collections.Counter(), collections.Counter()
-        self.last, self.heads, self.callers = {}, {}, []
+        self.last, self.callers = {}, []
         self.places, self.vast = [], []
         self.member = new_id()  # is never refused anything
         self.member_token = token(self.member, lifetime=86_400)
@@ -73,8 +73,8 @@ class World:
         return made
 
     def readers(self):
-        users = [self.member] * 3 + self.victims[:6] + [self.victims[0], self.victims[2], self.victims[4], self.victims[4]]
-        made = [Reader(self, self.child(), user, self.places, sleepy=number in (1, 5), restless=number != 0)
+        users = [self.member] * 6 + self.victims[:6] + [self.victims[0], self.victims[2], self.victims[4], self.victims[4]]
+        made = [Reader(self, self.child(), user, self.places, sleepy=number in (1, 8), restless=number not in (0, 3, 4))
                 for number, user in enumerate(users)]
         parts = [self.vast[at:at + ROOMS_OF_A_READER] for at in range(0, len(self.vast), ROOMS_OF_A_READER)]
         made += [Reader(self, self.child(), user, part, restless=False) for part in parts
