@@ -8,10 +8,15 @@
 namespace belfry::storage {
 namespace {
 
-// Lock order: users by id, in a transaction that locks nothing else.
+// Lock order: users by id, in a transaction that locks nothing else. Whom another node has written already costs this
+// one a look: an upsert would lock the row, that is, write and wait for the disk, for each client of a node that went.
 constexpr Statement kUpsert{"users_seen", R"sql(
   INSERT INTO users AS u (id, username, picture)
-  SELECT id, username, picture FROM unnest($1::uuid[], $2::text[], $3::text[]) AS seen (id, username, picture) ORDER BY id
+  SELECT id, username, picture FROM unnest($1::uuid[], $2::text[], $3::text[]) AS seen (id, username, picture)
+  WHERE NOT EXISTS (
+    SELECT FROM users k WHERE k.id = seen.id AND COALESCE(seen.username, k.username) IS NOT DISTINCT FROM k.username
+      AND COALESCE(seen.picture, k.picture) IS NOT DISTINCT FROM k.picture)
+  ORDER BY id
   ON CONFLICT (id) DO UPDATE
   SET username = COALESCE(EXCLUDED.username, u.username), picture = COALESCE(EXCLUDED.picture, u.picture),
       updated_at = clock_timestamp()
