@@ -1,5 +1,6 @@
-# Compiles migrations/NNNN_name.sql in, in order: the binary carries its schema. Configures again when one changes.
-function(belfry_embed_migrations output)
+# Compiles migrations/NNNN_name.sql in, in order: the binary carries its schema. Configures again when one changes. `next`,
+# if not empty, is one more step: a test's, for a binary one version ahead. @CURRENT@ in it is the version before it.
+function(belfry_embed_migrations output next)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/*.sql)
   list(SORT files)
   set(entries "")
@@ -14,6 +15,14 @@ function(belfry_embed_migrations output)
     string(APPEND entries "      {${version}, \"${name}\", R\"belfry_sql(${text})belfry_sql\"},\n")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
   endforeach()
+  if(next)
+    set(CURRENT ${version})
+    file(READ ${next} text)
+    string(CONFIGURE "${text}" text @ONLY)
+    math(EXPR version "${version} + 1")
+    string(APPEND entries "      {${version}, \"next\", R\"belfry_sql(${text})belfry_sql\"},\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${next})
+  endif()
   file(CONFIGURE OUTPUT ${output} @ONLY CONTENT [=[
 // Made by cmake/migrations.cmake from migrations/*.sql.
 #include "belfry/storage/postgres.hpp"

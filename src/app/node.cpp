@@ -35,8 +35,6 @@ constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
 /// How often an external service is asked again about a subscription whose end it did not name.
 constexpr std::chrono::seconds kRecheckInterval{60};
-/// Over this time the clients of a stopping node are told to come back.
-constexpr std::chrono::milliseconds kReconnectSpread{5000};
 /// Descriptors kept for the database, the log, the listeners and what the libraries open.
 constexpr std::size_t kReservedDescriptors = 320;
 
@@ -52,8 +50,9 @@ std::size_t raise_descriptor_limit() {
   return limit.rlim_cur == RLIM_INFINITY ? (std::size_t{1} << 20) : static_cast<std::size_t>(limit.rlim_cur);
 }
 
-net::Limits network_limits() {
+net::Limits network_limits(const config::Settings& settings) {
   net::Limits limits;
+  limits.handshakes_per_second = settings.ws_handshake_rate;
   const auto descriptors = raise_descriptor_limit();
   const auto available = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
   if (available < limits.max_connections) {
@@ -166,7 +165,7 @@ class Node::Impl {
         native_(dialects::make_native_dialect(native_options(settings), hub_, *reader_, database_, *authenticator_,
                                               wheel_, clock_, metrics_)),
         api_(http::make_service(api_options(settings), parts())),
-        limits_(network_limits()),
+        limits_(network_limits(settings)),
         server_(loop_, wheel_, limits_, *api_, {native_.get()}, metrics_),
         signals_(loop_.context()) {
     if (settings.ops_listen) {
@@ -203,8 +202,11 @@ class Node::Impl {
     if (stopping_) return;
     stopping_ = true;
     exit_code_ = exit_code;
-    telemetry::info("draining", {{"connections", server_.connections()}});
-    server_.drain(kReconnectSpread, [this] { drain_ops(); });
+    const auto plan = drain_plan();
+    telemetry::info("draining", {{"connections", server_.connections()},
+                                 {"other_nodes", presence_.others()},
+                                 {"reconnect_within_ms", plan.reconnect_within.count()}});
+    server_.drain(plan, [this] { drain_ops(); });
   }
 
   void when_ready(std::function<void()> ready) { when_ready_ = std::move(ready); }
@@ -289,6 +291,19 @@ class Node::Impl {
     return {conflict.empty(), one_line(conflict)};
   }
 
+  net::DrainPlan drain_plan() const {
+    const auto sockets = static_cast<std::size_t>(metrics_.ws_connections.value());
+    net::DrainPlan plan;
+    plan.reconnect_within = net::reconnect_spread(sockets, limits_.handshakes_per_second, presence_.others());
+    // Whoever can be served elsewhere stays until it is its turn. Nobody gains by that where this node is the only one:
+    // the sooner it is gone, the sooner it is back.
+    if (presence_.others() > 0) {
+      plan.close_within =
+          std::min<std::chrono::milliseconds>(plan.reconnect_within, limits_.drain_timeout - limits_.close_timeout);
+    }
+    return plan;
+  }
+
   void watch_signals() {
     signals_.add(SIGINT);
     signals_.add(SIGTERM);
@@ -331,7 +346,7 @@ class Node::Impl {
   /// The ops address answers until the last client is gone.
   void drain_ops() {
     if (!ops_server_) return finish();
-    ops_server_->drain(std::chrono::milliseconds(0), [this] { finish(); });
+    ops_server_->drain({}, [this] { finish(); });
   }
 
   void finish() {

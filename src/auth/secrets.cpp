@@ -10,6 +10,27 @@
 #include "belfry/auth/authenticator.hpp"
 
 namespace belfry::auth {
+namespace {
+
+constexpr std::size_t kTicketRandomBytes = 24;
+constexpr std::size_t kTicketTimeBytes = 5;
+constexpr std::size_t kTicketCheckBytes = 4;
+constexpr std::size_t kTicketBytes = kTicketRandomBytes + kTicketTimeBytes + kTicketCheckBytes;
+/// How far the clocks of two nodes may be apart. Within it the database decides.
+constexpr auto kTicketClockTolerance = std::chrono::minutes(1);
+
+std::string random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) != 1)
+    throw std::runtime_error("no random bytes to be had");
+  return bytes;
+}
+
+std::string check_sum(std::string_view bytes) {
+  return sha256("belfry ticket" + std::string(bytes)).substr(0, kTicketCheckBytes);
+}
+
+}  // namespace
 
 Result<std::string> bearer_token(std::string_view header) {
   constexpr std::string_view kScheme = "bearer ";
@@ -33,11 +54,23 @@ bool looks_like_jwt(std::string_view text) {
          std::ranges::all_of(text, [&](char c) { return c == '.' || base64url(c); });
 }
 
-std::string make_ticket_secret() {
-  std::array<unsigned char, 32> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
-    throw std::runtime_error("no random bytes to be had");
-  return encode_base64url({reinterpret_cast<char*>(bytes.data()), bytes.size()});
+std::string make_secret() { return encode_base64url(random_bytes(32)); }
+
+std::string make_ticket(core::TimePoint expires_at) {
+  std::string bytes = random_bytes(kTicketRandomBytes);
+  const auto seconds = static_cast<std::uint64_t>(expires_at.time_since_epoch() / std::chrono::seconds(1));
+  for (int shift = 32; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(seconds >> shift & 0xFF));
+  return encode_base64url(bytes + check_sum(bytes));
+}
+
+bool may_be_ticket(std::string_view text, core::TimePoint now) {
+  const auto bytes = decode_base64url(text);
+  if (!bytes || bytes->size() != kTicketBytes) return false;
+  const auto content = std::string_view(*bytes).substr(0, kTicketBytes - kTicketCheckBytes);
+  if (!bytes->ends_with(check_sum(content))) return false;
+  std::uint64_t seconds = 0;
+  for (const char byte : content.substr(kTicketRandomBytes)) seconds = seconds << 8 | static_cast<unsigned char>(byte);
+  return now.time_since_epoch() < std::chrono::seconds(seconds) + kTicketClockTolerance;
 }
 
 std::string sha256(std::string_view bytes) {

@@ -206,6 +206,14 @@ constexpr std::array kKeys{
         .allowed = "origins between commas, at most 100: https://app.example.org,http://localhost:3000",
         .description = "Browser origins that may call the API (CORS). Not set: none.",
         .apply = origins<&Settings::allowed_origins>},
+    Key{.name = "ws_handshake_rate",
+        .type = "integer",
+        .default_value = "2000",
+        .allowed = "1 to 100000, per second",
+        .description =
+            "WebSocket handshakes that a node admits, twice as many at once after a pause. The others are answered 503 "
+            "with a time to come back. A node that stops spreads its clients by it as well: set it alike on all nodes.",
+        .apply = integer<&Settings::ws_handshake_rate, 1, 100000>},
     Key{.name = "ws_command_burst",
         .type = "integer",
         .default_value = "50",

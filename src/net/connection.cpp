@@ -27,9 +27,16 @@ runtime::Task<void> Connection::run() {
   websocket_ = nullptr;
 }
 
-void Connection::drain(std::chrono::milliseconds reconnect_in) {
-  if (websocket_) return websocket_->drain(reconnect_in);
+void Connection::drain_http() {
   if (http_) http_->drain();
+}
+
+void Connection::announce(std::chrono::milliseconds reconnect_in) {
+  if (websocket_) websocket_->announce(reconnect_in);
+}
+
+void Connection::close_for_restart() {
+  if (websocket_) websocket_->close_for_restart();
 }
 
 // Copies, because the coroutine that holds this connection may go with what it waits for.

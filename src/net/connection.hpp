@@ -19,7 +19,12 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   runtime::Task<void> run();
-  void drain(std::chrono::milliseconds reconnect_in);
+  bool upgraded() const { return websocket_ != nullptr; }
+  /// Of a draining server. HTTP ends when it is idle, else after the running request.
+  void drain_http();
+  /// Of a draining server, for a WebSocket: tells the delay; the connection goes on until it is closed.
+  void announce(std::chrono::milliseconds reconnect_in);
+  void close_for_restart();
   void cut() { transport_->cut(); }
   void abandon();
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <random>
 #include <vector>
 
+#include "admission.hpp"
 #include "belfry/net/server.hpp"
 #include "turn_flusher.hpp"
 
@@ -17,7 +19,10 @@ struct Edge {
   const std::vector<dialects::Dialect*> dialects;
   telemetry::Metrics& metrics;
   std::shared_ptr<TurnFlusher> flusher;
+  Admission admission{limits.handshakes_per_second, limits.max_handshakes_in_flight, metrics};
+  std::mt19937 random{std::random_device{}()};
   bool draining = false;
+  std::chrono::milliseconds reconnect_within{0};  ///< of the drain
 
   dialects::Dialect* dialect_at(std::string_view path) const {
     for (auto* dialect : dialects) {

@@ -218,6 +218,12 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
     co_await refuse_with(400, "The WebSocket handshake is not valid.");
     co_return std::nullopt;
   }
+  auto place = edge_->admission.ask(edge_->wheel.now());
+  if (!place) {
+    const auto wait = static_cast<int>(place.error().count());
+    co_await refuse(503, core::Error::unavailable("Too many clients connect at once.", wait), request);
+    co_return std::nullopt;
+  }
   dialects::Handshake handshake{.path = request.path, .query = request.query, .authorization = {}, .origin = {}};
   if (const auto value = request.header("authorization")) handshake.authorization = *value;
   if (const auto value = request.header("origin")) handshake.origin = *value;
@@ -225,6 +231,7 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   const auto answered = std::make_shared<OneShot<Authorized>>(edge_->loop.context().get_executor());
   dialect.authorize(handshake, answered->callback());
   auto authorized = co_await wait_for(answered);
+  *place = nullptr;  // a refused client may take its time to go
   if (authorized && *authorized && edge_->draining)
     authorized = core::fail(core::Error::unavailable("The server restarts."));
   if (!authorized) authorized = core::fail(core::Error::internal());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <random>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "belfry/runtime/task_group.hpp"
 #include "belfry/telemetry/log.hpp"
 #include "connection.hpp"
+#include "farewell.hpp"
 
 namespace belfry::net {
 namespace {
@@ -65,7 +65,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   core::Result<std::uint16_t> listen(const ListenOptions& options);
-  void drain(std::chrono::milliseconds spread, std::move_only_function<void()> done);
+  void drain(const DrainPlan& plan, std::move_only_function<void()> done);
   void shut_down();
   std::size_t connections() const { return connections_.size(); }
 
@@ -86,6 +86,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::size_t refusals_ = 0;
   runtime::Wheel::Timer accept_pause_;
   runtime::Wheel::Timer drain_deadline_;
+  std::shared_ptr<Farewell> farewell_;
   std::move_only_function<void()> drained_;
 };
 
@@ -178,8 +179,9 @@ void Server::Impl::remove(Connection* connection) {
   if (connections_.empty()) finish_drain();
 }
 
-void Server::Impl::drain(std::chrono::milliseconds spread, std::move_only_function<void()> done) {
+void Server::Impl::drain(const DrainPlan& plan, std::move_only_function<void()> done) {
   edge_->draining = true;
+  edge_->reconnect_within = plan.reconnect_within;
   drained_ = std::move(done);
   boost::system::error_code ignored;
   for (const auto& acceptor : std::exchange(acceptors_, {})) acceptor->close(ignored);
@@ -188,15 +190,14 @@ void Server::Impl::drain(std::chrono::milliseconds spread, std::move_only_functi
     if (const auto self = weak.lock()) self->cut_all();
   });
   // A connection may end while it is told: walk over a copy.
-  std::vector<std::shared_ptr<Connection>> all;
-  for (const auto& [key, connection] : connections_) all.push_back(connection);
-  std::mt19937 random(std::random_device{}());
-  std::uniform_real_distribution<double> jitter(0.0, 1.0);
-  const auto slice = static_cast<double>(spread.count()) / static_cast<double>(all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto delay = slice * (static_cast<double>(i) + jitter(random));
-    all[i]->drain(std::chrono::milliseconds(static_cast<std::int64_t>(delay)));
+  std::vector<std::shared_ptr<Connection>> requests;
+  std::vector<std::shared_ptr<Connection>> sockets;
+  for (const auto& [key, connection] : connections_) {
+    (connection->upgraded() ? sockets : requests).push_back(connection);
   }
+  for (const auto& connection : requests) connection->drain_http();
+  farewell_ = std::make_shared<Farewell>(edge_);
+  farewell_->begin(sockets, plan);
 }
 
 void Server::Impl::cut_all() {
@@ -210,6 +211,7 @@ void Server::Impl::cut_all() {
 void Server::Impl::finish_drain() {
   if (!drained_) return;
   drain_deadline_.cancel();
+  if (farewell_) farewell_->stop();
   std::exchange(drained_, nullptr)();
 }
 
@@ -218,6 +220,7 @@ void Server::Impl::shut_down() {
   edge_->flusher->stop();
   drained_ = nullptr;
   drain_deadline_.cancel();
+  if (farewell_) farewell_->stop();
   accept_pause_.cancel();
   boost::system::error_code ignored;
   for (const auto& acceptor : std::exchange(acceptors_, {})) acceptor->close(ignored);
@@ -235,9 +238,7 @@ Server::~Server() { impl_->shut_down(); }
 
 core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
 
-void Server::drain(std::chrono::milliseconds spread, std::move_only_function<void()> done) {
-  impl_->drain(spread, std::move(done));
-}
+void Server::drain(DrainPlan plan, std::move_only_function<void()> done) { impl_->drain(plan, std::move(done)); }
 
 std::size_t Server::connections() const { return impl_->connections(); }
 

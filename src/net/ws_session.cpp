@@ -50,7 +50,8 @@ class WsSessionImpl final : public WsSession,
   ~WsSessionImpl() override;
 
   runtime::Task<void> run(Upgrade upgrade) override;
-  void drain(std::chrono::milliseconds reconnect_in) override;
+  void announce(std::chrono::milliseconds reconnect_in) override;
+  void close_for_restart() override;
   void abandon() override;
 
   void send(const realtime::SharedFrame& frame) override;
@@ -75,6 +76,7 @@ class WsSessionImpl final : public WsSession,
   void give_up_reader();
   void carrier_gone();
   void leave();
+  void leave_late();
   void arm();
   void on_timer();
   TimePoint next_deadline() const;
@@ -144,7 +146,7 @@ runtime::Task<void> WsSessionImpl::run(Upgrade upgrade) {
   transport_->give_back(std::move(upgrade.rest));
   if (co_await accept(upgrade) && !gone_) {
     guarded([&] { slot_->session = upgrade.dialect->open(*this, std::move(upgrade.identity)); });
-    if (edge_->draining) drain(std::chrono::milliseconds(0));
+    if (edge_->draining) leave_late();
     co_await read_messages();
   }
   carrier_gone();
@@ -286,10 +288,20 @@ void WsSessionImpl::carrier_gone() {
   if (slot_->session) guarded([&] { slot_->session->on_closed(); });
 }
 
-void WsSessionImpl::drain(std::chrono::milliseconds reconnect_in) {
+void WsSessionImpl::announce(std::chrono::milliseconds reconnect_in) {
   if (closing_ || gone_ || !slot_->session) return;
   guarded([&] { slot_->session->on_draining(reconnect_in); });
-  close(CloseCode::kRestart, "The server restarts.");
+}
+
+void WsSessionImpl::close_for_restart() {
+  if (slot_->session) close(CloseCode::kRestart, "The server restarts.");
+}
+
+// The drain began while this handshake was being answered: the others were told without it.
+void WsSessionImpl::leave_late() {
+  std::uniform_int_distribution<std::int64_t> delay(0, edge_->reconnect_within.count());
+  announce(std::chrono::milliseconds(delay(edge_->random)));
+  close_for_restart();
 }
 
 void WsSessionImpl::abandon() {

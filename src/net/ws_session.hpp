@@ -16,8 +16,10 @@ class WsSession {
   virtual ~WsSession() = default;
   /// From the handshake's answer to the end of the session. The caller keeps the object until then.
   virtual runtime::Task<void> run(Upgrade upgrade) = 0;
-  /// Tells the dialect, then closes with 1012.
-  virtual void drain(std::chrono::milliseconds reconnect_in) = 0;
+  /// Tells the client, through its dialect, when to come back; nothing before the session is open.
+  virtual void announce(std::chrono::milliseconds reconnect_in) = 0;
+  /// Closes with 1012.
+  virtual void close_for_restart() = 0;
   /// Ends what only a running loop could end; nothing runs afterwards.
   virtual void abandon() = 0;
 };

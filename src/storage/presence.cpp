@@ -1,3 +1,4 @@
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -47,6 +48,8 @@ class NodePresence::Impl {
     if (thread_.joinable()) thread_.join();
   }
 
+  int others() const { return others_; }
+
   std::string conflict() const {
     const std::lock_guard lock(mutex_);
     return conflict_;
@@ -88,13 +91,12 @@ class NodePresence::Impl {
     Session session(connection, transaction);
     if (!announced_) session.run(kAnnounce);
     announced_ = true;
-    if (!local_) return {};
-    const auto others = session.run(kOthers).front()[0].as<std::int64_t>();
-    if (others == 0) return {};
+    others_ = session.run(kOthers).front()[0].as<int>();
+    if (!local_ || others_ == 0) return {};
     return fmt::format(
         "{} other live node(s) on this database, and the bus `local` hears only itself: set BELFRY_BUS to "
         "`postgres` or `nats://…`, or stop the other node",
-        others);
+        others_.load());
   }
 
   bool local_;
@@ -102,6 +104,7 @@ class NodePresence::Impl {
   Watchdog watchdog_;
   Link link_;
   bool announced_ = false;
+  std::atomic<int> others_{0};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::string conflict_;
@@ -115,5 +118,6 @@ NodePresence::~NodePresence() { impl_->stop(); }
 void NodePresence::start() { impl_->start(); }
 void NodePresence::stop() { impl_->stop(); }
 std::string NodePresence::conflict() const { return impl_->conflict(); }
+int NodePresence::others() const { return impl_->others(); }
 
 }  // namespace belfry::storage

@@ -58,6 +58,8 @@ const std::vector<Family>& families() {
                 &Metrics::http_request_seconds),
       gauge("belfry_http_connections", "Open HTTP connections, upgraded ones not counted.", &Metrics::http_connections),
       gauge("belfry_ws_connections", "Open WebSocket connections.", &Metrics::ws_connections),
+      counter("belfry_ws_handshakes_refused_total", "WebSocket handshakes answered 503 because too many came at once.",
+              &Metrics::ws_handshakes_refused),
       counter("belfry_ws_commands_total", "Commands received over WebSocket.", &Metrics::ws_commands),
       counter("belfry_ws_bad_frames_total", "Frames that were no valid command.", &Metrics::ws_bad_frames),
       counter("belfry_ws_sent_bytes_total", "Bytes the kernel took for WebSockets.", &Metrics::ws_bytes_sent),

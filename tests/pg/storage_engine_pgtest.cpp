@@ -397,6 +397,26 @@ TEST(StorageEngine, FirstSightOfACallerIsWrittenAndAnAbsentClaimKeepsTheStoredOn
   EXPECT_EQ(stored(actor.id), "anna/p") << "a claim that the database cannot hold is as if absent";
 }
 
+TEST(StorageEngine, ACallerWhomAnotherNodeKnowsIsLookedAtAndNotWritten) {
+  const auto actor = user_actor();
+  const auto row = [&] {
+    Transaction transaction;
+    // Both move when the row is written, the second one also when it is only locked.
+    const auto rows = transaction.sql().exec_params("SELECT xmin::text || '/' || xmax::text FROM users WHERE id = $1",
+                                                    actor.id.value.text());
+    return rows.at(0)[0].as<std::string>();
+  };
+  const auto see = [&](Node& node) {
+    return node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = actor});
+  };
+  Node first(options_for(database().url(), 1));
+  ASSERT_TRUE(see(first));
+  const auto written = row();
+  Node second(options_for(database().url(), 1));
+  ASSERT_TRUE(see(second));
+  EXPECT_EQ(row(), written);
+}
+
 class FakeProvider final : public domain::GrantProvider {
  public:
   void ask(std::vector<domain::GrantQuestion> questions, bool,

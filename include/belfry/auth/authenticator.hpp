@@ -38,8 +38,13 @@ Result<std::string> bearer_token(std::string_view header);
 /// Three base64url parts, the first beginning `eyJ`: what must not stand in a query string.
 bool looks_like_jwt(std::string_view text);
 
-/// 32 random bytes as base64url text: the secret of a ticket.
-std::string make_ticket_secret();
+/// 32 random bytes as base64url text.
+std::string make_secret();
+/// A ticket for one connection: random bytes, its end and a check sum, as base64url text of always the same length.
+std::string make_ticket(core::TimePoint expires_at);
+/// False: no node issued this text, or it ended so long ago that no clock of a node is as wrong. True is no promise,
+/// since anybody can make such a text: it says that the database is worth a question.
+bool may_be_ticket(std::string_view text, core::TimePoint now);
 /// SHA-256, 32 raw bytes.
 std::string sha256(std::string_view bytes);
 

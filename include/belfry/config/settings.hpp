@@ -47,6 +47,7 @@ struct Settings {
   int cache_mib = 0;
   std::string attachment_base_url;
   std::vector<std::string> allowed_origins;
+  int ws_handshake_rate = 0;
   int ws_command_burst = 0;
   int ws_command_rate = 0;
   LogLevel log_level = LogLevel::kInfo;

@@ -19,6 +19,8 @@ namespace belfry::net {
 /// Every limit of the network edge, in one place.
 struct Limits {
   std::size_t max_connections = 18000;
+  int handshakes_per_second = 2000;             ///< WebSocket; twice as many at once
+  std::size_t max_handshakes_in_flight = 1024;  ///< WebSocket, between the request and its decision
   std::size_t max_body_bytes = 256 * 1024;
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_request_line_bytes = 8 * 1024;
@@ -41,6 +43,17 @@ struct ListenOptions {
   std::uint16_t port = 8080;  ///< 0: any
 };
 
+/// How a draining server lets its WebSockets go.
+struct DrainPlan {
+  std::chrono::milliseconds reconnect_within{0};  ///< each is told a moment of its own in here
+  std::chrono::milliseconds close_within{0};      ///< and closed in the same order; 0: all at once
+};
+
+inline constexpr std::chrono::milliseconds kLeastReconnectSpread{5000};
+/// In which time so many clients can be taken by the other nodes, at the rate at which each of them admits handshakes.
+/// Without other nodes it is this one that they come back to. Never below kLeastReconnectSpread.
+std::chrono::milliseconds reconnect_spread(std::size_t connections, int handshake_rate, int other_nodes);
+
 /// Accepts connections, speaks HTTP/1.1 and WebSocket. Everything runs on the loop's thread. `service` and `dialects`
 /// outlive it.
 class Server {
@@ -51,9 +64,9 @@ class Server {
 
   /// Binds and accepts. The bound port, or why not (kUnavailable with a sentence for the operator).
   core::Result<std::uint16_t> listen(const ListenOptions& options);
-  /// Stops accepting, says `server:draining` to every socket (delays spread over `spread`), closes with 1012, lets HTTP
+  /// Stops accepting, says `server:draining` to every WebSocket at once, closes them with 1012 as planned, lets HTTP
   /// requests finish, then calls `done`; after `drain_timeout` the rest is cut.
-  void drain(std::chrono::milliseconds spread, std::move_only_function<void()> done);
+  void drain(DrainPlan plan, std::move_only_function<void()> done);
 
   std::size_t connections() const;
 

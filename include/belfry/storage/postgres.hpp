@@ -77,7 +77,7 @@ core::Result<DatabaseIdentity> database_identity(const DatabaseOptions& options)
 
 /// Announces this node on its database for as long as it lives, by a session lock. A node whose bus hears only itself
 /// (`local`) must not serve beside others: `conflict` then says why, as a line for an operator; empty while there is
-/// none. Own thread and connection.
+/// none. Own thread and connection. Any thread may ask.
 class NodePresence {
  public:
   NodePresence(const DatabaseOptions& options, bool local, telemetry::Metrics& metrics);
@@ -85,6 +85,8 @@ class NodePresence {
   void start();
   void stop();
   std::string conflict() const;
+  /// Other live nodes, draining ones included, as of a second ago; as last known while the database is away.
+  int others() const;
 
  private:
   class Impl;

@@ -55,6 +55,7 @@ struct Metrics {
   Gauge http_connections;
   // WebSocket
   Gauge ws_connections;
+  Counter ws_handshakes_refused;  ///< 503 before the upgrade
   Counter ws_commands;
   Counter ws_bad_frames;
   Counter ws_bytes_sent;

@@ -118,7 +118,7 @@ std::expected<std::string, std::string> DataFolder::secret() const {
   const auto path = path_ / "secret";
   std::error_code error;
   if (!fs::exists(path, error)) {
-    if (auto written = write_private_file(path, auth::make_ticket_secret() + auth::make_ticket_secret()); !written) {
+    if (auto written = write_private_file(path, auth::make_secret() + auth::make_secret()); !written) {
       return std::unexpected(written.error());
     }
   }

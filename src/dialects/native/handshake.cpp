@@ -13,9 +13,6 @@ using core::Reason;
 using core::Result;
 using Done = std::move_only_function<void(Result<std::optional<auth::Identity>>)>;
 
-/// No ticket of ours is longer; what is need not be asked for.
-constexpr std::size_t kMaxTicketBytes = 256;
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -43,7 +40,7 @@ Error bad_ticket() { return Error::unauthorized(Reason::kTokenInvalid, "The tick
 
 void redeem(const Handshake& handshake, std::string_view ticket, domain::Database& database, const core::Clock& clock,
             Done done) {
-  if (ticket.size() > kMaxTicketBytes) return done(core::fail(bad_ticket()));
+  if (!auth::may_be_ticket(ticket, clock.now())) return done(core::fail(bad_ticket()));
   domain::JobOptions options;
   options.name = "tickets.redeem";
   database.run<domain::Ticket>(

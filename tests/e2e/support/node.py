@@ -22,6 +22,14 @@ def binary():
     return path
 
 
+def next_binary():
+    """The server one migration ahead, made for these tests."""
+    path = os.environ.get("BELFRY_NEXT_BINARY")
+    if not path or not os.access(path, os.X_OK):
+        raise RuntimeError("BELFRY_NEXT_BINARY must name the built server of the next version")
+    return path
+
+
 def _environment(settings):
     kept = {
         name: os.environ[name]
@@ -31,10 +39,10 @@ def _environment(settings):
     return {**kept, **settings}
 
 
-def run(*arguments, settings=None, timeout=60):
+def run(*arguments, settings=None, timeout=60, program=None):
     """One command to its end."""
     return subprocess.run(
-        [binary(), *arguments],
+        [program or binary(), *arguments],
         env=_environment(settings or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -44,8 +52,8 @@ def run(*arguments, settings=None, timeout=60):
     )
 
 
-def migrate(url):
-    done = run("migrate", settings={"BELFRY_DATABASE_URL": url, "BELFRY_JWT_SECRET": SECRET})
+def migrate(url, program=None):
+    done = run("migrate", settings={"BELFRY_DATABASE_URL": url, "BELFRY_JWT_SECRET": SECRET}, program=program)
     assert done.returncode == 0, f"migrate failed:\n{done.stdout}\n{done.stderr}"
 
 
@@ -57,7 +65,7 @@ def new_database(cluster, migrated=True):
 
 
 class Node:
-    def __init__(self, url, **settings):
+    def __init__(self, url, program=None, **settings):
         self.settings = {
             "BELFRY_LISTEN": "127.0.0.1:0",
             "BELFRY_DATABASE_URL": url,
@@ -70,7 +78,7 @@ class Node:
         self.port = None
         self.terminated = False  # a second SIGTERM would mean: at once
         self.process = subprocess.Popen(
-            [binary(), "serve"],
+            [program or binary(), "serve"],
             env=_environment(self.settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

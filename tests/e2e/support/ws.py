@@ -28,9 +28,10 @@ def _on_loop(coroutine, timeout=WAIT):
 class Refused(Exception):
     """The handshake was answered with a status."""
 
-    def __init__(self, status):
+    def __init__(self, status, headers=None):
         super().__init__(f"refused with {status}")
         self.status = status
+        self.headers = headers or {}
 
 
 class Socket:
@@ -65,7 +66,7 @@ class Socket:
                 subprotocols=subprotocols,
             )
         except websockets.InvalidStatusCode as error:
-            raise Refused(error.status_code) from None
+            raise Refused(error.status_code, error.headers) from None
 
     async def _read(self):
         try:

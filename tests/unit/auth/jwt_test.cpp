@@ -353,8 +353,26 @@ TEST(LooksLikeJwt, ThreePartsBeginningLikeAJsonObject) {
   EXPECT_FALSE(looks_like_jwt("eyJ a.b.c"));
 }
 
-TEST(Tickets, SecretsDifferAndHashTo32Bytes) {
-  EXPECT_NE(make_ticket_secret(), make_ticket_secret());
+TEST(Tickets, AreToldFromOtherTextAndFromOldOnesWithoutTheDatabase) {
+  const core::TimePoint end{std::chrono::seconds(1'800'000'000)};
+  const auto ticket = make_ticket(end);
+  EXPECT_TRUE(may_be_ticket(ticket, end - std::chrono::seconds(30)));
+  EXPECT_TRUE(may_be_ticket(ticket, end - std::chrono::hours(1))) << "our clock may be slow";
+  EXPECT_TRUE(may_be_ticket(ticket, end + std::chrono::seconds(59))) << "or fast";
+  EXPECT_FALSE(may_be_ticket(ticket, end + std::chrono::seconds(61)));
+  for (std::size_t i = 0; i < ticket.size(); ++i) {
+    auto other = ticket;
+    other[i] = other[i] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(may_be_ticket(other, end)) << i;
+  }
+  for (const auto& text :
+       {std::string(), std::string(ticket.size(), 'A'), ticket + "A", ticket.substr(1), make_secret()})
+    EXPECT_FALSE(may_be_ticket(text, end)) << text;
+}
+
+TEST(Tickets, DifferAndHashTo32Bytes) {
+  EXPECT_NE(make_ticket({}), make_ticket({}));
+  EXPECT_NE(make_secret(), make_secret());
   EXPECT_EQ(sha256("").size(), 32U);
 }
 

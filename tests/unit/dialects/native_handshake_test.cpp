@@ -1,9 +1,17 @@
+#include <fmt/format.h>
+
 #include "unit/dialects/native_fixture.hpp"
 
 namespace belfry::dialects::testing {
 namespace {
 
 constexpr std::string_view kJwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+
+std::string percent_encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) encoded += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+  return encoded;
+}
 
 class NativeHandshakeTest : public NativeTest {
  protected:
@@ -21,13 +29,17 @@ class NativeHandshakeTest : public NativeTest {
     database.settle();
     return outcome;
   }
-  void issue(const std::string& secret, seconds lives = seconds{30}) {
+  /// `secret` is from now on good for one connection.
+  void issue(seconds lives = seconds{30}) {
     domain::Ticket ticket;
     ticket.actor = authenticator.tokens.at("one").actor;
     ticket.expires_at = clock.now() + lives;
     ticket.session_expires_at = clock.now() + seconds{600};
     work.tickets_left[auth::sha256(secret)] = ticket;
   }
+
+  std::string secret = auth::make_ticket(clock.now() + seconds{30});
+  std::string other = auth::make_ticket(clock.now() + seconds{30});
 };
 
 TEST_F(NativeHandshakeTest, DecidesByHeaderThenTicket) {
@@ -44,52 +56,73 @@ TEST_F(NativeHandshakeTest, DecidesByHeaderThenTicket) {
       {"good header", "", "Bearer one", "user"},
       {"bad header", "", "Bearer three", "UNAUTHORIZED"},
       {"malformed header", "", "one", "UNAUTHORIZED"},
-      {"good ticket", "ticket=secret", {}, "user"},
-      {"encoded ticket", "x=1&ticket=%73ecret", {}, "user"},
+      {"good ticket", "ticket=" + secret, {}, "user"},
+      {"encoded ticket", "x=1&ticket=" + percent_encoded(secret), {}, "user"},
       {"empty ticket counts as absent", "ticket=", {}, "anonymous"},
-      {"unknown ticket", "ticket=other", {}, "UNAUTHORIZED"},
+      {"unknown ticket", "ticket=" + other, {}, "UNAUTHORIZED"},
       {"overlong ticket", "ticket=" + std::string(1000, 'x'), {}, "UNAUTHORIZED"},
       {"token as ticket", "ticket=" + jwt, {}, "UNAUTHORIZED"},
       {"token in any parameter", "x=" + jwt, {}, "UNAUTHORIZED"},
       {"encoded token in any parameter", "x=%65yJ" + jwt.substr(3), {}, "UNAUTHORIZED"},
       {"token in a parameter beside a good header", "x=" + jwt, "Bearer one", "UNAUTHORIZED"},
-      {"bad header beside a good ticket", "ticket=secret", "Bearer three", "UNAUTHORIZED"},
-      {"good header beside an unknown ticket", "ticket=other", "Bearer one", "user"},
+      {"bad header beside a good ticket", "ticket=" + secret, "Bearer three", "UNAUTHORIZED"},
+      {"good header beside an unknown ticket", "ticket=" + other, "Bearer one", "user"},
       {"broken escapes", "ticket=%zz%4", {}, "UNAUTHORIZED"},
   };
   for (const auto& one : cases) {
     SCOPED_TRACE(one.name);
-    issue("secret");
+    issue();
     EXPECT_EQ(authorize(one.query, one.authorization), one.expected);
   }
 }
 
 TEST_F(NativeHandshakeTest, TicketWorksOnceInAWriteJob) {
-  issue("secret");
-  EXPECT_EQ(authorize("ticket=secret"), "user");
-  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
+  issue();
+  EXPECT_EQ(authorize("ticket=" + secret), "user");
+  EXPECT_EQ(authorize("ticket=" + secret), "UNAUTHORIZED");
   EXPECT_EQ(database.modes.back(),
             (std::pair<std::string, domain::JobMode>{"tickets.redeem", domain::JobMode::kWrite}));
 }
 
 TEST_F(NativeHandshakeTest, HeaderLeavesATicketUnused) {
-  issue("secret");
-  EXPECT_EQ(authorize("ticket=secret", "Bearer one"), "user");
-  EXPECT_EQ(authorize("ticket=secret"), "user");
+  issue();
+  EXPECT_EQ(authorize("ticket=" + secret, "Bearer one"), "user");
+  EXPECT_EQ(authorize("ticket=" + secret), "user");
 }
 
 TEST_F(NativeHandshakeTest, ExpiredTicketOrSessionIsRefused) {
-  issue("secret", seconds{0});
-  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
-  issue("secret", seconds{1000});
+  issue(seconds{0});
+  EXPECT_EQ(authorize("ticket=" + secret), "UNAUTHORIZED");
+  secret = auth::make_ticket(clock.now() + seconds{1000});
+  issue(seconds{1000});
   clock.pass(seconds{600});
-  EXPECT_EQ(authorize("ticket=secret"), "UNAUTHORIZED");
+  EXPECT_EQ(authorize("ticket=" + secret), "UNAUTHORIZED");
+}
+
+TEST_F(NativeHandshakeTest, WhatCannotBeATicketOrIsAnOldOneCostsNoJob) {
+  issue();
+  for (const auto& text : {std::string("x"), std::string(44, 'A'), secret + "A", secret.substr(1)}) {
+    EXPECT_EQ(authorize("ticket=" + text), "UNAUTHORIZED") << text;
+  }
+  EXPECT_TRUE(database.modes.empty());
+  clock.pass(seconds{80});
+  EXPECT_EQ(authorize("ticket=" + secret), "UNAUTHORIZED");
+  EXPECT_EQ(database.modes.size(), 1U) << "the clocks of nodes may differ: only the database knows";
+  clock.pass(seconds{30});
+  EXPECT_EQ(authorize("ticket=" + other), "UNAUTHORIZED");
+  EXPECT_EQ(database.modes.size(), 1U);
+}
+
+TEST_F(NativeHandshakeTest, ATokenCostsNoJob) {
+  EXPECT_EQ(authorize("", "Bearer one"), "user");
+  EXPECT_EQ(authorize("", "Bearer three"), "UNAUTHORIZED");
+  EXPECT_TRUE(database.modes.empty());
 }
 
 TEST_F(NativeHandshakeTest, TicketThatCannotBeLookedUpIsUnavailable) {
-  issue("secret");
+  issue();
   database.away = true;
-  EXPECT_EQ(authorize("ticket=secret"), "SERVICE_UNAVAILABLE");
+  EXPECT_EQ(authorize("ticket=" + secret), "SERVICE_UNAVAILABLE");
 }
 
 TEST_F(NativeHandshakeTest, LiveSocketsGiveNoLeeway) {

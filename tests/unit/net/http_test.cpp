@@ -371,7 +371,7 @@ TEST_F(HttpTest, DrainEndsIdleConnectionsAtOnceAndBusyOnesAfterTheirAnswer) {
   busy.send(get("/hold"));
   ASSERT_TRUE(eventually([&] { return service.held.size() == 1 && server->connections() == 2; }));
   bool drained = false;
-  on_loop([&] { server->drain(std::chrono::seconds(1), [&] { drained = true; }); });
+  on_loop([&] { server->drain({.reconnect_within = std::chrono::seconds(1)}, [&] { drained = true; }); });
   EXPECT_EQ(idle.rest(), "");
   // The idle client keeps its side open, which nobody waits for.
   EXPECT_TRUE(eventually([&] { return server->connections() == 1; }));
@@ -410,7 +410,7 @@ TEST_F(HttpTest, DrainCutsWhatDoesNotEnd) {
   busy.send(get("/hold"));
   ASSERT_TRUE(eventually([&] { return service.held.size() == 1; }));
   bool drained = false;
-  on_loop([&] { server->drain(std::chrono::seconds(1), [&] { drained = true; }); });
+  on_loop([&] { server->drain({.reconnect_within = std::chrono::seconds(1)}, [&] { drained = true; }); });
   jump(seconds(11));
   jump(seconds(1));
   EXPECT_TRUE(eventually([&] { return drained; }));

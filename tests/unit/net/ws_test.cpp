@@ -92,6 +92,48 @@ TEST_F(WebSocketTest, ARefusedTokenIsAnHttpStatusBeforeTheUpgrade) {
   on_loop([&] { EXPECT_TRUE(dialect.sessions.empty()); });
 }
 
+TEST_F(WebSocketTest, HandshakesAboveTheRateAreRefusedBeforeAnybodyIsAsked) {
+  start([](Limits& limits) { limits.handshakes_per_second = 1; });
+  std::vector<std::unique_ptr<WsClient>> clients;
+  const auto connect = [&] {
+    clients.push_back(std::make_unique<WsClient>(port));
+    return clients.back()->connect();
+  };
+  EXPECT_EQ(connect(), 101);
+  EXPECT_EQ(connect(), 101);
+  EXPECT_EQ(connect(), 503);
+  const auto& refusal = clients.back()->handshake();
+  EXPECT_GE(std::stoi(std::string(refusal["Retry-After"])), 1);
+  EXPECT_NE(refusal.body().find("SERVICE_UNAVAILABLE"), std::string::npos);
+  on_loop([&] { EXPECT_EQ(dialect.handshakes.size(), 2U); });
+  EXPECT_EQ(metrics.ws_handshakes_refused.value(), 1U);
+  jump(seconds(1));
+  EXPECT_EQ(connect(), 101);
+  EXPECT_EQ(connect(), 503);
+}
+
+TEST_F(WebSocketTest, HandshakesThatWaitForTheirDecisionAreBounded) {
+  start([](Limits& limits) { limits.max_handshakes_in_flight = 1; });
+  dialect.hold_authorize = true;
+  RawClient first(port);
+  first.send(upgrade_request());
+  ASSERT_TRUE(eventually([&] { return dialect.held.size() == 1; }));
+  WsClient second(port);
+  EXPECT_EQ(second.connect(), 503);
+  on_loop([&] {
+    dialect.hold_authorize = false;
+    dialect.held.at(0)(std::optional<auth::Identity>());
+  });
+  EXPECT_EQ(first.answer().value().status, 101);
+  on_loop([&] { dialect.refuse = core::Error::unauthorized(core::Reason::kTokenInvalid, "No."); });
+  RawClient refused(port);
+  refused.send(upgrade_request());
+  EXPECT_EQ(refused.answer().value().status, 401);
+  on_loop([&] { dialect.refuse.reset(); });
+  WsClient third(port);
+  EXPECT_EQ(third.connect(), 101) << "the refused one, still open, is under way no more";
+}
+
 TEST_F(WebSocketTest, FramesSentRightBehindTheHandshakeAreNotLost) {
   start();
   RawClient client(port);
@@ -461,7 +503,7 @@ TEST_F(WebSocketTest, DrainTellsEachClientADelayOfItsOwnAndClosesWith1012) {
   }
   session(3);
   bool drained = false;
-  on_loop([&] { server->drain(milliseconds(4000), [&] { drained = true; }); });
+  on_loop([&] { server->drain({.reconnect_within = milliseconds(4000)}, [&] { drained = true; }); });
   for (auto& client : clients) {
     EXPECT_EQ(client->read(), "draining");
     EXPECT_EQ(client->close_code(), 1012);
@@ -477,6 +519,43 @@ TEST_F(WebSocketTest, DrainTellsEachClientADelayOfItsOwnAndClosesWith1012) {
   expect_baseline();
 }
 
+TEST_F(WebSocketTest, DrainTellsAllAtOnceAndClosesThemOneAfterAnother) {
+  constexpr std::size_t kClients = 8;
+  start();
+  std::vector<std::unique_ptr<WsClient>> clients;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<WsClient>(port));
+    ASSERT_EQ(clients.back()->connect(), 101);
+    session(i);
+  }
+  bool drained = false;
+  on_loop([&] { server->drain({seconds(80), seconds(4)}, [&] { drained = true; }); });
+  for (auto& client : clients) EXPECT_EQ(client->read(), "draining");
+  // Half of the time, and a tick of the wheel that may close the next one as well.
+  jump(milliseconds(2050));
+  std::vector<WsClient*> staying;
+  std::vector<WsClient*> next;
+  for (std::size_t i = 0; i < kClients; ++i) {
+    milliseconds delay{0};
+    on_loop([&] { delay = dialect.sessions[i]->draining.value(); });
+    if (delay < seconds(40)) {
+      EXPECT_EQ(clients[i]->close_code(), 1012);
+    } else {
+      (delay < seconds(42) ? next : staying).push_back(clients[i].get());
+    }
+  }
+  EXPECT_EQ(staying.size() + next.size(), kClients / 2);
+  for (auto* client : staying) {
+    client->send("still here");
+    EXPECT_EQ(client->read(), "still here");
+  }
+  jump(milliseconds(2050));
+  for (auto* client : staying) EXPECT_EQ(client->close_code(), 1012);
+  for (auto* client : next) EXPECT_EQ(client->close_code(), 1012);
+  EXPECT_TRUE(eventually([&] { return drained; }));
+  expect_baseline();
+}
+
 TEST_F(WebSocketTest, DrainCutsAClientThatDoesNotClose) {
   start();
   RawClient client(port);
@@ -484,7 +563,7 @@ TEST_F(WebSocketTest, DrainCutsAClientThatDoesNotClose) {
   ASSERT_EQ(client.answer().value().status, 101);
   session();
   bool drained = false;
-  on_loop([&] { server->drain(milliseconds(100), [&] { drained = true; }); });
+  on_loop([&] { server->drain({.reconnect_within = milliseconds(100)}, [&] { drained = true; }); });
   for (int i = 0; i < 12; ++i) jump(seconds(1));
   EXPECT_TRUE(eventually([&] { return drained; }));
   expect_baseline();
@@ -497,7 +576,7 @@ TEST_F(WebSocketTest, AnUpgradeThatIsAuthorizedWhileDrainingIsRefused) {
   client.send(upgrade_request());
   ASSERT_TRUE(eventually([&] { return dialect.held.size() == 1; }));
   on_loop([&] {
-    server->drain(milliseconds(100), [] {});
+    server->drain({.reconnect_within = milliseconds(100)}, [] {});
     dialect.held.at(0)(std::optional<auth::Identity>());
   });
   EXPECT_EQ(client.answer().value().status, 503);
