@@ -34,6 +34,7 @@ constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
 /// How often an external service is asked again about a subscription whose end it did not name.
 constexpr std::chrono::seconds kRecheckInterval{60};
+constexpr std::chrono::milliseconds kJoinPace{20};
 /// Over this time the clients of a stopping node are told to come back.
 constexpr std::chrono::milliseconds kReconnectSpread{5000};
 /// Descriptors kept for the database, the log, the listeners and what the libraries open.
@@ -228,6 +229,7 @@ class Node::Impl {
 
   realtime::HubOptions hub_options() {
     realtime::HubOptions options;
+    options.join_pace = kJoinPace;
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;

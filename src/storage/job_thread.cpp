@@ -17,6 +17,9 @@ constexpr int kMostTries = 10;
 /// punctuality.
 constexpr std::chrono::milliseconds kLeastDoubt{1000};
 
+/// COMMIT of a transaction that only read does nothing that takes time.
+constexpr std::chrono::milliseconds kLongestEnd{1000};
+
 }  // namespace
 
 JobThread::JobThread(Engine& engine, JobQueue<Job>& queue)
@@ -28,11 +31,30 @@ void JobThread::run() {
   } catch (const Unreachable&) {
     engine_.lost();
   }
-  while (true) {
-    const auto taken = queue_.take(1);
-    if (taken.empty()) return;
-    engine_.metrics.jobs_queued.sub();
-    finish(taken.front());
+  while (const auto job = next()) finish(job);
+}
+
+std::shared_ptr<Job> JobThread::next() {
+  auto taken = queue_.take(1, SteadyTime::min());
+  if (taken.empty()) {
+    end_transaction();
+    taken = queue_.take(1);
+  }
+  if (taken.empty()) return nullptr;
+  engine_.metrics.jobs_queued.sub();
+  return taken.front();
+}
+
+void JobThread::end_transaction() {
+  auto* connection = link_.current();
+  if (connection == nullptr || !connection->left_open()) return;
+  try {
+    const Watchdog::Watch watch(engine_.watchdog, connection->raw().sock(), Clock::now() + kLongestEnd);
+    connection->end_transaction();
+  } catch (const std::exception&) {
+    // Its job has been answered; the next one gets a new connection.
+    link_.drop();
+    engine_.lost();
   }
 }
 
@@ -73,10 +95,7 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
 JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   auto& connection = link_.get();
   const Watchdog::Watch watch(engine_.watchdog, connection.raw().sock(), job.deadline + kWatchdogMargin);
-  if (job.options.caller) {
-    const auto* caller = &*job.options.caller;
-    engine_.sightings.record(connection, std::span(&caller, 1));
-  }
+  engine_.sightings.record(connection, job.options.callers, [](const auto& actor) { return &actor; });
   PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers));
   begun = true;
   engine_.metrics.transactions.add();
@@ -121,7 +140,7 @@ JobThread::Answer JobThread::judge(const Failure& failure, const Job& job, bool 
       engine_.lost();
       return core::fail(unavailable_error());
     case FailureKind::kReadOnly:
-      if (job.mode == domain::JobMode::kRead) break;  // a body that writes in a read job: our fault, not a standby's
+      if (job.mode != domain::JobMode::kWrite) break;  // a body that writes in a read job: our fault, not a standby's
       [[fallthrough]];
     case FailureKind::kSchema:
       engine_.lost();

@@ -19,6 +19,9 @@ class JobThread {
   /// What one try of a job came to; empty: try again.
   using Answer = std::optional<core::Result<void>>;
 
+  std::shared_ptr<Job> next();
+  /// With nothing to follow, the last read's transaction is ended by itself.
+  void end_transaction();
   void finish(const std::shared_ptr<Job>& job);
   /// Empty also when the provider is being asked; then `parked` is true.
   Answer attempt(const std::shared_ptr<Job>& job, bool& parked);

@@ -77,6 +77,7 @@ struct Metrics {
   Histogram commit_to_socket_seconds;
   // Database
   Counter transactions;
+  Counter database_statements;
   Counter transaction_retries;
   Counter batch_messages;  ///< messages written by group commit; divided by batches gives the batch size
   Counter batches;

@@ -106,7 +106,7 @@ void Conversation::leave(const domain::RoomKey& room) {
 void Conversation::run(const wire::SyncCommand& command) {
   domain::JobOptions options;
   options.name = "rooms.sync";
-  options.caller = identity_->actor;
+  options.callers = {identity_->actor};
   services_.database.run<domain::SyncedRoom>(
       domain::JobMode::kRead, std::move(options),
       [actor = identity_->actor, sync = command.sync](domain::UnitOfWork& work) {
