@@ -35,6 +35,7 @@ constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
 /// How often an external service is asked again about a subscription whose end it did not name.
 constexpr std::chrono::seconds kRecheckInterval{60};
+constexpr std::chrono::milliseconds kJoinPace{20};
 /// Descriptors kept for the database, the log, the listeners and what the libraries open.
 constexpr std::size_t kReservedDescriptors = 320;
 
@@ -250,6 +251,7 @@ class Node::Impl {
   realtime::HubOptions hub_options() {
     realtime::HubOptions options;
     options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
+    options.join_pace = kJoinPace;
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;

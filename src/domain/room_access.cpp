@@ -36,13 +36,12 @@ class Panel {
       return decision;
     }
     const auto* channel = channel_of(question.room);
-    const auto head = heads_.find(question.room);
-    if (channel == nullptr || head == heads_.end()) {
+    if (channel == nullptr) {
       decision.refusal = Error::not_found("Room not found.");
       return decision;
     }
     decision.channel_id = channel->id;
-    decision.head = head->second;
+    decision.head = places_.at(question.room).head;
     const auto* discussion = discussion_of(question.room);
     auto access = discussion != nullptr ? standings_.decide(question.actor, *channel, *discussion)
                                         : standings_.decide(question.actor, *channel);
@@ -56,50 +55,27 @@ class Panel {
  private:
   void read_places(UnitOfWork& work, std::span<const RoomQuestion> questions) {
     std::set<RoomKey> rooms{kAccessLog};
-    std::set<ThreadId> threads;
-    std::set<ChannelId> channels;
-    for (const auto& question : questions) {
-      rooms.insert(question.room);
-      if (question.room.kind == RoomKind::kPosts) channels.insert(ChannelId{question.room.key});
-      if (question.room.kind == RoomKind::kDiscussion) threads.insert(ThreadId{question.room.key});
-    }
+    for (const auto& question : questions) rooms.insert(question.room);
     const std::vector<RoomKey> room_list(rooms.begin(), rooms.end());
-    for (auto& head : work.log().heads(room_list)) heads_.emplace(head.room, head);
-    if (const auto access = heads_.find(kAccessLog); access != heads_.end()) access_seq_ = access->second.last_seq;
-    if (!threads.empty()) {
-      const std::vector<ThreadId> ids(threads.begin(), threads.end());
-      for (auto& discussion : work.threads().find_all(ids)) {
-        channels.insert(discussion.channel_id);
-        discussions_.emplace(discussion.id, std::move(discussion));
-      }
+    for (auto& place : work.places(room_list)) {
+      const RoomKey room = place.head.room;
+      if (room == kAccessLog) access_seq_ = place.head.last_seq;
+      places_.emplace(room, std::move(place));
     }
-    if (channels.empty()) return;
-    const std::vector<ChannelId> ids(channels.begin(), channels.end());
-    for (auto& channel : work.channels().find_all(ids)) channels_.emplace(channel.id, std::move(channel));
   }
 
   const Discussion* discussion_of(const RoomKey& room) const {
-    if (room.kind != RoomKind::kDiscussion) return nullptr;
-    const auto found = discussions_.find(ThreadId{room.key});
-    return found == discussions_.end() ? nullptr : &found->second;
+    const auto found = places_.find(room);
+    return found == places_.end() || !found->second.discussion ? nullptr : &*found->second.discussion;
   }
 
   /// Null for the access log, which nobody joins, and for a discussion that does not exist.
   const Channel* channel_of(const RoomKey& room) const {
-    ChannelId id{room.key};
-    if (room.kind == RoomKind::kDiscussion) {
-      const auto* discussion = discussion_of(room);
-      if (discussion == nullptr) return nullptr;
-      id = discussion->channel_id;
-    }
-    if (room.kind == RoomKind::kAccess) return nullptr;
-    const auto found = channels_.find(id);
-    return found == channels_.end() ? nullptr : &found->second;
+    const auto found = places_.find(room);
+    return found == places_.end() || !found->second.channel ? nullptr : &*found->second.channel;
   }
 
-  std::map<RoomKey, RoomHead> heads_;
-  std::map<ThreadId, Discussion> discussions_;
-  std::map<ChannelId, Channel> channels_;
+  std::map<RoomKey, RoomPlace> places_;
   Standings standings_;
   std::int64_t access_seq_ = 0;
 };

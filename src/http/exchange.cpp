@@ -54,7 +54,7 @@ Result<std::optional<domain::IdempotencyKey>> Exchange::idempotency_key() const 
 domain::JobOptions Exchange::job(std::string_view name) const {
   domain::JobOptions options;
   options.name = name;
-  if (!actor().anonymous()) options.caller = actor();
+  if (!actor().anonymous()) options.callers = {actor()};
   return options;
 }
 

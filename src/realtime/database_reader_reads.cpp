@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <span>
-#include <stdexcept>
 #include <utility>
 
 #include "reader_reads.hpp"
@@ -14,8 +12,6 @@ using domain::JobMode;
 using domain::RoomKey;
 using domain::UnitOfWork;
 
-/// Rooms per statement of the barrier.
-constexpr std::size_t kHeadsChunk = 5000;
 constexpr std::int32_t kReplayRecords = 1000;
 
 domain::JobOptions job(std::string_view name) {
@@ -44,33 +40,18 @@ std::optional<Moment> moment_of(UnitOfWork& work, const RoomKey& room) {
 
 core::Error no_room() { return core::Error::not_found("Room not found."); }
 
-Result<Heads> read_heads(UnitOfWork& work, std::span<const RoomKey> rooms) {
-  Heads heads;
-  bool followed = false;
-  for (std::size_t at = 0; at < rooms.size(); at += kHeadsChunk) {
-    for (auto& head : work.log().heads(rooms.subspan(at, std::min(kHeadsChunk, rooms.size() - at)))) {
-      if (head.room == domain::kAccessLog) {
-        heads.access_seq = head.last_seq;
-        followed = true;
-      } else {
-        heads.rooms.push_back(std::move(head));
-      }
-    }
-  }
-  if (!followed) throw std::runtime_error("realtime: the access log's row is missing");
-  heads.now = work.now();
-  return heads;
-}
-
 class DatabaseReaderReads final : public ReaderReads {
  public:
   explicit DatabaseReaderReads(domain::Database& database) : database_(database) {}
 
   void heads(std::vector<RoomKey> rooms, Done<Heads> done) override {
-    rooms.push_back(domain::kAccessLog);
     database_.run<Heads>(
-        JobMode::kRead, job("rooms.barrier"),
-        [rooms = std::move(rooms)](UnitOfWork& work) { return read_heads(work, rooms); }, std::move(done));
+        JobMode::kStatement, job("rooms.barrier"),
+        [rooms = std::move(rooms)](UnitOfWork& work) -> Result<Heads> {
+          auto now = work.log().heads_now(rooms);
+          return Heads{std::move(now.rooms), now.access_seq, now.now};
+        },
+        std::move(done));
   }
 
   void resolve(const domain::RoomTarget& target, Done<RoomKey> done) override {
@@ -117,7 +98,7 @@ class DatabaseReaderReads final : public ReaderReads {
 
   void sync(const domain::Actor& actor, const domain::SyncRoom& command, Done<domain::SyncedRoom> done) override {
     auto options = job("rooms.sync");
-    if (!actor.anonymous()) options.caller = actor;
+    if (!actor.anonymous()) options.callers = {actor};
     database_.run<domain::SyncedRoom>(
         JobMode::kRead, std::move(options),
         [actor, command](UnitOfWork& work) { return domain::sync_room(work, actor, command); }, std::move(done));

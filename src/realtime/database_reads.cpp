@@ -15,10 +15,9 @@ using domain::UnitOfWork;
 /// Rooms per statement when heads are verified.
 constexpr std::size_t kHeadsChunk = 5000;
 
-domain::JobOptions job(std::string_view name, std::optional<domain::Actor> caller = std::nullopt) {
+domain::JobOptions job(std::string_view name) {
   domain::JobOptions options;
   options.name = name;
-  options.caller = std::move(caller);
   return options;
 }
 
@@ -40,10 +39,15 @@ class DatabaseReads final : public Reads {
         std::move(done));
   }
 
-  void decide(std::vector<domain::RoomQuestion> questions, std::optional<domain::Actor> caller,
+  void decide(std::vector<domain::RoomQuestion> questions, bool introduces,
               Done<std::vector<domain::RoomDecision>> done) override {
+    auto options = job("rooms.decide");
+    if (introduces) {
+      options.callers.reserve(questions.size());
+      for (const auto& question : questions) options.callers.push_back(question.actor);
+    }
     database_.run<std::vector<domain::RoomDecision>>(
-        JobMode::kRead, job("rooms.decide", std::move(caller)),
+        JobMode::kRead, std::move(options),
         [questions = std::move(questions)](UnitOfWork& work) -> Result<std::vector<domain::RoomDecision>> {
           return domain::decide_rooms(work, questions);
         },

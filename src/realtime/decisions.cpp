@@ -16,10 +16,9 @@ constexpr milliseconds kExpiryPause{250};
 /// A join whose decision still waits its turn then is answered as unavailable.
 constexpr milliseconds kJoinPatience{10'000};
 constexpr milliseconds kLongestTimer{std::chrono::hours{1}};
-/// After so many failed jobs without a success the rest of the halves is not tried.
-constexpr std::size_t kGiveUp = 12;
 constexpr std::uint8_t kPromptTries = 4;
-constexpr std::size_t kRememberedUsers = 100'000;
+/// A read that takes longer does not keep the next one waiting.
+constexpr milliseconds kShareFor{100};
 
 core::Reason reason_of(const core::Error& refusal) {
   if (refusal.code == core::ErrorCode::kNotFound || refusal.reason == core::Reason::kNone) {
@@ -62,42 +61,40 @@ void HubCore::ask(const SubscriptionPtr& sub) {
   sub->asking = true;
   sub->timer.cancel();
   const bool joining = sub->state == State::kJoining;
-  const bool known = introduced_.contains(sub->member->user);
   if (joining) set_timer(sub, patience_left(*sub));
-  lanes_[joining ? (known ? 1 : 0) : 2].queue.push_back(sub);
+  (joining ? joins_ : rechecks_).push(sub);
   pump_decisions();
 }
 
 void HubCore::pump_decisions() {
-  for (auto& lane : lanes_) {
-    while (lane.in_flight < lane.max_in_flight) {
-      Batch batch = take(lane);
-      if (batch.empty()) break;
-      submit(lane, std::move(batch));
-    }
+  pump(joins_);
+  pump(rechecks_);
+}
+
+void HubCore::pump(QuestionLane& lane) {
+  while (lane.ready()) {
+    Batch batch = lane.take();
+    if (batch.empty()) break;
+    submit(lane, std::move(batch));
   }
 }
 
-HubCore::Batch HubCore::take(Lane& lane) {
-  Batch batch;
-  while (!lane.halves.empty() && batch.empty()) {
-    batch = std::move(lane.halves.front());
-    lane.halves.pop_front();
-    std::erase_if(batch, [](const Question& question) {
-      const auto sub = question.sub.lock();
-      return !sub || sub->gone();
-    });
-  }
-  if (!batch.empty()) return batch;
-  while (!lane.queue.empty() && batch.size() < lane.max_batch) {
-    const auto sub = lane.queue.front().lock();
-    lane.queue.pop_front();
-    if (sub && !sub->gone()) batch.push_back({.sub = sub});
-  }
-  return batch;
+/// What comes while a read is in flight shares the next one. Joins that come in numbers are also paced by the clock, so
+/// that a herd that trickles in costs few reads; who comes alone never waits.
+void HubCore::hold(QuestionLane& lane, std::size_t questions) {
+  lane.share(wheel_.after(kShareFor, guarded([this, &lane] {
+                            lane.stop_sharing();
+                            pump(lane);
+                          })));
+  if (&lane != &joins_ || options_.join_pace.count() == 0) return;
+  if (!lane.counts(questions)) return;
+  lane.pace(wheel_.after(options_.join_pace, guarded([this, &lane] {
+                           lane.breathe();
+                           pump(lane);
+                         })));
 }
 
-void HubCore::submit(Lane& lane, Batch batch) {
+void HubCore::submit(QuestionLane& lane, Batch batch) {
   std::vector<domain::RoomQuestion> questions;
   questions.reserve(batch.size());
   for (auto& question : batch) {
@@ -107,40 +104,28 @@ void HubCore::submit(Lane& lane, Batch batch) {
     question.access_seq = access_applied();
     questions.push_back({sub->subscriber->actor(), sub->room->key});
   }
-  std::optional<domain::Actor> caller;
-  if (lane.introduces) caller = questions.front().actor;
-  ++lane.in_flight;
+  lane.begun();
+  hold(lane, batch.size());
   reads_->decide(
-      std::move(questions), std::move(caller),
+      std::move(questions), &lane == &joins_,
       guarded([this, &lane, batch = std::move(batch)](core::Result<std::vector<domain::RoomDecision>> answer) mutable {
-        --lane.in_flight;
+        lane.ended();
         on_decisions(lane, std::move(batch), std::move(answer));
         pump_decisions();
         pump_refills();
       }));
 }
 
-void HubCore::on_decisions(Lane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer) {
+void HubCore::on_decisions(QuestionLane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer) {
   if (answer && answer->size() != batch.size()) answer = core::fail(core::Error::internal());
   if (answer) {
-    lane.failures = 0;
+    lane.succeeded();
     for (std::size_t i = 0; i < batch.size(); ++i) on_decision(batch[i], std::move((*answer)[i]));
     return;
   }
-  ++lane.failures;
-  if (batch.size() > 1 && lane.failures < kGiveUp) {
-    // One question that the provider cannot answer fails them all: find the others.
-    const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
-    lane.halves.emplace_back(batch.begin(), middle);
-    lane.halves.emplace_back(middle, batch.end());
-    return;
-  }
-  for (const auto& question : batch) on_decision(question, core::fail(answer.error()));
-  if (lane.failures < kGiveUp) return;
-  for (const auto& half : std::exchange(lane.halves, {})) {
-    for (const auto& question : half) on_decision(question, core::fail(answer.error()));
-  }
-  lane.failures = 0;
+  // One question that the provider cannot answer, or one asker who cannot be written down, fails them all: find the
+  // others.
+  for (const auto& question : lane.failed(std::move(batch))) on_decision(question, core::fail(answer.error()));
 }
 
 void HubCore::on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer) {
@@ -152,8 +137,6 @@ void HubCore::on_decision(const Question& question, const core::Result<domain::R
   if (decision.refusal && decision.refusal->code == core::ErrorCode::kUnavailable) {
     return on_unknown(sub, *decision.refusal);
   }
-  if (introduced_.size() >= kRememberedUsers) introduced_.clear();
-  introduced_.insert(sub->member->user);
   if (sub->dirty) return ask_again(sub);
   // A refusal of any moment after the question is one; an allowance must contain all that raised the doubt.
   if (decision.refusal) return evict(sub, reason_of(*decision.refusal), *decision.refusal);

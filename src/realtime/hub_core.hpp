@@ -1,22 +1,22 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <span>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "belfry/realtime/hub.hpp"
 #include "hub_observer.hpp"
+#include "question_lane.hpp"
 #include "reads.hpp"
 #include "room_state.hpp"
 
@@ -58,6 +58,9 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   // membership.cpp: who is where.
   MemberPtr member_of(Subscriber& subscriber);
   RoomPtr room_of(const domain::RoomKey& key);
+  void resolve(const domain::RoomTarget& target, const MemberPtr& member, JoinDone done);
+  void resolve_alone(const domain::RoomTarget& target, const MemberPtr& member, JoinDone done);
+  void resolved(const MemberPtr& member, const core::Result<domain::RoomKey>& room, JoinDone done);
   void attach(const MemberPtr& member, const domain::RoomKey& key, JoinDone done);
   void detach(SubscriptionPtr sub);
   void forget_if_idle(const MemberPtr& member);
@@ -126,33 +129,18 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void decide_everybody(std::int64_t access_seq);
 
   // decisions.cpp: suspend, and what ends it.
-  struct Question {
-    std::weak_ptr<Subscription> sub;
-    std::int64_t room_seq = 0;  ///< the room's position when it was asked
-    std::int64_t access_seq = 0;
-  };
-  using Batch = std::vector<Question>;
-  /// One kind of question: batches share the next read while others are in flight.
-  struct Lane {
-    Lane(std::size_t jobs, std::size_t questions, bool introduce)
-        : max_in_flight(jobs), max_batch(questions), introduces(introduce) {}
-    std::size_t max_in_flight;
-    std::size_t max_batch;
-    bool introduces;  ///< the asker is new to this node: asked alone, and named as the job's caller
-    std::size_t in_flight = 0;
-    std::size_t failures = 0;  ///< in a row
-    std::deque<std::weak_ptr<Subscription>> queue;
-    std::deque<Batch> halves;  ///< of a batch that failed as a whole
-  };
+  using Question = QuestionLane::Question;
+  using Batch = QuestionLane::Batch;
   static Position position_of(const Subscription& sub);
   void suspend(const SubscriptionPtr& sub);
   void mark_suspended(const SubscriptionPtr& sub);
   void suspend_expired(const SubscriptionPtr& sub);
   void ask(const SubscriptionPtr& sub);
   void pump_decisions();
-  Batch take(Lane& lane);
-  void submit(Lane& lane, Batch batch);
-  void on_decisions(Lane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer);
+  void pump(QuestionLane& lane);
+  void hold(QuestionLane& lane, std::size_t questions);
+  void submit(QuestionLane& lane, Batch batch);
+  void on_decisions(QuestionLane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer);
   void on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer);
   void on_unknown(const SubscriptionPtr& sub, const core::Error& error);
   void on_allowed(const SubscriptionPtr& sub, const domain::RoomDecision& decision);
@@ -217,8 +205,9 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::unordered_map<domain::RoomKey, Interest> interests_;
   std::size_t subscriptions_ = 0;
   TargetCache targets_;
-  std::unordered_set<core::UserId> introduced_;
   std::vector<std::weak_ptr<Room>> unflushed_;  ///< have something pending
+  /// Joins that wait for somebody's question about the same target.
+  std::map<domain::RoomTarget, std::vector<std::pair<std::weak_ptr<Member>, JoinDone>>> resolving_;
 
   RoomPtr access_;
   bool access_asked_ = false;
@@ -229,7 +218,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::size_t reads_in_flight_ = 0;
   std::deque<std::weak_ptr<Room>> refill_queue_;
   std::size_t refills_in_flight_ = 0;
-  std::array<Lane, 3> lanes_;
+  QuestionLane joins_{8};
+  QuestionLane rechecks_{1};
 
   bool sweeping_ = false;
   bool sweep_again_ = false;

@@ -23,8 +23,7 @@ HubCore::HubCore(HubOptions options, std::unique_ptr<Reads> reads, runtime::Whee
       clock_(clock),
       metrics_(metrics),
       targets_(kRememberedTargets),
-      access_(std::make_shared<Room>()),
-      lanes_{Lane(16, 1, true), Lane(2, 500, false), Lane(1, 500, false)} {
+      access_(std::make_shared<Room>()) {
   access_->key = domain::kAccessLog;
 }
 
@@ -34,6 +33,9 @@ void HubCore::stop() {
   if (stopped_) return;
   stopped_ = true;
   sweep_timer_.cancel();
+  joins_.stop();
+  rechecks_.stop();
+  resolving_.clear();
   access_retry_.cancel();
   access_->retry.cancel();
   while (!members_.empty()) {
@@ -52,21 +54,7 @@ void HubCore::join(Subscriber& subscriber, const domain::RoomTarget& target, Joi
   if (!started_ || stopped_) return done(core::fail(not_ready()));
   const MemberPtr member = member_of(subscriber);
   if (const auto room = targets_.find(target)) return attach(member, *room, std::move(done));
-  ++member->resolving;
-  reads_->resolve(target, subscriber.actor(),
-                  guarded([this, target, weak = std::weak_ptr(member),
-                           done = std::move(done)](core::Result<domain::RoomKey> room) mutable {
-                    const MemberPtr still = weak.lock();
-                    if (!still) return;
-                    --still->resolving;
-                    if (room) {
-                      targets_.put(target, *room);
-                      attach(still, *room, std::move(done));
-                    } else {
-                      forget_if_idle(still);
-                      done(core::fail(std::move(room.error())));
-                    }
-                  }));
+  resolve(target, member, std::move(done));
 }
 
 void HubCore::attach(const MemberPtr& member, const domain::RoomKey& key, JoinDone done) {
@@ -94,6 +82,47 @@ void HubCore::attach(const MemberPtr& member, const domain::RoomKey& key, JoinDo
   ++subscriptions_;
   metrics_.subscriptions.add();
   ask_when_followed(sub);
+}
+
+/// One question for all who name the same target meanwhile. A room is the same for everybody; why there is none is not.
+void HubCore::resolve(const domain::RoomTarget& target, const MemberPtr& member, JoinDone done) {
+  ++member->resolving;
+  if (const auto at = resolving_.find(target); at != resolving_.end()) {
+    at->second.emplace_back(member, std::move(done));
+    return;
+  }
+  resolving_.try_emplace(target);
+  reads_->resolve(target, member->subscriber->actor(),
+                  guarded([this, target, weak = std::weak_ptr(member),
+                           done = std::move(done)](const core::Result<domain::RoomKey>& room) mutable {
+                    auto waiting = std::move(resolving_.extract(target).mapped());
+                    if (room) targets_.put(target, *room);
+                    safely([&] { resolved(weak.lock(), room, std::move(done)); });
+                    const bool for_all = room || room.error().code == core::ErrorCode::kUnavailable;
+                    for (auto& [other, answer] : waiting) {
+                      if (for_all) {
+                        safely([&] { resolved(other.lock(), room, std::move(answer)); });
+                      } else if (const auto still = other.lock()) {
+                        resolve_alone(target, still, std::move(answer));
+                      }
+                    }
+                  }));
+}
+
+void HubCore::resolve_alone(const domain::RoomTarget& target, const MemberPtr& member, JoinDone done) {
+  reads_->resolve(target, member->subscriber->actor(),
+                  guarded([this, weak = std::weak_ptr(member),
+                           done = std::move(done)](const core::Result<domain::RoomKey>& room) mutable {
+                    resolved(weak.lock(), room, std::move(done));
+                  }));
+}
+
+void HubCore::resolved(const MemberPtr& member, const core::Result<domain::RoomKey>& room, JoinDone done) {
+  if (!member) return;
+  --member->resolving;
+  if (room) return attach(member, *room, std::move(done));
+  forget_if_idle(member);
+  done(core::fail(room.error()));
 }
 
 void HubCore::leave(Subscriber& subscriber, const domain::RoomKey& key) {

@@ -33,8 +33,8 @@ class Reads {
   virtual ~Reads() = default;
   /// Where there is no room: what `actor` may know of that, access to the channel before the absence of its discussion.
   virtual void resolve(const domain::RoomTarget& target, const domain::Actor& actor, Done<domain::RoomKey> done) = 0;
-  /// Answers parallel to the questions. `caller`: somebody this node has not seen yet.
-  virtual void decide(std::vector<domain::RoomQuestion> questions, std::optional<domain::Actor> caller,
+  /// Answers parallel to the questions. `introduces`: the askers may be new here, and are written down first.
+  virtual void decide(std::vector<domain::RoomQuestion> questions, bool introduces,
                       Done<std::vector<domain::RoomDecision>> done) = 0;
   virtual void page(domain::LogPageQuery query, Done<domain::LogPage> done) = 0;
   virtual void scan(ScanQuery query, Done<Scan> done) = 0;

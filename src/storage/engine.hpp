@@ -48,7 +48,7 @@ struct Engine : std::enable_shared_from_this<Engine> {
   const domain::GrantProvider::Answers* external(const domain::GrantProvider::Answers& answers) const {
     return provider == nullptr ? nullptr : &answers;
   }
-  JobQueue<Job>& jobs(domain::JobMode mode) { return mode == domain::JobMode::kRead ? reads : writes; }
+  JobQueue<Job>& jobs(domain::JobMode mode) { return mode == domain::JobMode::kWrite ? writes : reads; }
   std::string conninfo(std::string_view application, bool primary_only = true) const;
 
   DatabaseOptions options;

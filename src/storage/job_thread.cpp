@@ -22,6 +22,9 @@ constexpr std::chrono::milliseconds kLeastRest{50};
 /// How often a thread without a connection looks whether the others still have theirs.
 constexpr std::chrono::milliseconds kLookForOthers{20};
 
+/// COMMIT of a transaction that only read does nothing that takes time.
+constexpr std::chrono::milliseconds kLongestEnd{1000};
+
 }  // namespace
 
 JobThread::JobThread(Engine& engine, domain::JobMode mode)
@@ -37,10 +40,9 @@ JobThread::~JobThread() {
 void JobThread::run() {
   while (true) {
     await_connection();
-    const auto taken = queue_.take(1);
-    if (taken.empty()) return;
-    engine_.metrics.jobs_queued.sub();
-    finish(taken.front());
+    const auto job = next();
+    if (!job) return;
+    finish(job);
     count_connection();
   }
 }
@@ -62,6 +64,31 @@ void JobThread::count_connection() {
   if (const bool open = link_.open(); open != counted_) {
     connected_ += open ? 1 : -1;
     counted_ = open;
+  }
+}
+
+std::shared_ptr<Job> JobThread::next() {
+  auto taken = queue_.take(1, SteadyTime::min());
+  if (taken.empty()) {
+    end_transaction();
+    taken = queue_.take(1);
+  }
+  if (taken.empty()) return nullptr;
+  engine_.metrics.jobs_queued.sub();
+  return taken.front();
+}
+
+void JobThread::end_transaction() {
+  auto* connection = link_.current();
+  if (connection == nullptr || !connection->left_open()) return;
+  try {
+    const Watchdog::Watch watch(engine_.watchdog, connection->raw().sock(), Clock::now() + kLongestEnd);
+    connection->end_transaction();
+  } catch (const std::exception&) {
+    // Its job has been answered; the next one gets a new connection.
+    link_.drop();
+    engine_.lost();
+    count_connection();
   }
 }
 
@@ -105,7 +132,7 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
 JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   auto& connection = link_.get();
   const Watchdog::Watch watch(engine_.watchdog, connection.raw().sock(), job.deadline + kWatchdogMargin);
-  record_caller(connection, job);
+  record_callers(connection, job);
   PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers),
                     &engine_.held_rooms);
   begun = true;
@@ -121,14 +148,12 @@ JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
 }
 
 /// Who only reads is served also while nothing can be written: the next job of theirs tries again.
-void JobThread::record_caller(Connection& connection, const Job& job) {
-  if (!job.options.caller) return;
-  const auto* caller = &*job.options.caller;
+void JobThread::record_callers(Connection& connection, const Job& job) {
   try {
-    engine_.sightings.record(connection, std::span(&caller, 1));
+    engine_.sightings.record(connection, job.options.callers, [](const auto& actor) { return &actor; });
   } catch (const pqxx::sql_error& e) {
     if (job.mode == domain::JobMode::kWrite || !connection.raw().is_open()) throw;
-    telemetry::debug("caller_not_recorded", {{"sqlstate", e.sqlstate()}});
+    telemetry::debug("callers_not_recorded", {{"sqlstate", e.sqlstate()}});
   }
 }
 
@@ -172,7 +197,7 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
       queue_again(held);
       return std::nullopt;
     case FailureKind::kReadOnly:
-      if (job.mode == domain::JobMode::kRead) break;  // a body that writes in a read job: our fault, not a standby's
+      if (job.mode != domain::JobMode::kWrite) break;  // a body that writes in a read job: our fault, not a standby's
       [[fallthrough]];
     case FailureKind::kSchema:
       engine_.lost();

@@ -26,11 +26,14 @@ class JobThread {
   void await_connection();
   void count_connection();
   bool others_connected() const { return connected_ > (counted_ ? 1 : 0); }
+  std::shared_ptr<Job> next();
+  /// With nothing to follow, the last read's transaction is ended by itself.
+  void end_transaction();
   void finish(const std::shared_ptr<Job>& job);
   /// Empty also when the job left this thread and comes back to some; then `parked` is true.
   Answer attempt(const std::shared_ptr<Job>& job, bool& parked);
   Answer run_once(Job& job, bool& begun);
-  void record_caller(Connection& connection, const Job& job);
+  void record_callers(Connection& connection, const Job& job);
   Answer settle(const CommitInDoubt& doubt, Job& job);
   /// The same.
   Answer judge(const Failure& failure, const std::shared_ptr<Job>& job, bool begun, bool& parked);

@@ -67,6 +67,7 @@ Connection& Link::get() {
     retry_at_ = Clock::now() + std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(jitter)(random_));
     throw Unreachable(without_password(e.what(), url_));
   }
+  connection_->count_into(metrics_.database_statements);
   backoff_ = std::chrono::milliseconds{0};
   metrics_.database_connections.add();
   return *connection_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "belfry/wire/events.hpp"
+#include "storage/head_row.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -16,15 +17,26 @@ using domain::RoomHead;
 using domain::RoomKey;
 
 constexpr Statement kHeads{"log_heads", R"sql(
-  SELECT r.kind, r.key, r.id, r.last_seq, r.last_id, r.last_visible_id, r.access_version
+  SELECT )sql" HEAD_COLUMNS R"sql(
   FROM unnest($1::smallint[], $2::bigint[]) AS asked (kind, key)
   JOIN room_log r ON r.kind = asked.kind AND r.key = asked.key
+)sql"};
+
+// The access log is always asked for, so that the clock comes even when no room exists.
+constexpr Statement kHeadsNow{"log_heads_now", R"sql(
+  WITH clock AS MATERIALIZED (SELECT epoch_ms(clock_timestamp()) AS now)
+  SELECT clock.now, )sql" HEAD_COLUMNS R"sql(
+  FROM (SELECT 0::smallint AS kind, 0::bigint AS key
+        UNION
+        SELECT kind, key FROM unnest($1::smallint[], $2::bigint[]) AS rooms (kind, key)) AS asked
+  JOIN room_log r ON r.kind = asked.kind AND r.key = asked.key
+  CROSS JOIN clock
 )sql"};
 
 // The head, the record in front of the oldest retained one (of those this reader sees) and the record that `since`
 // names. With nothing retained the head itself is in front of what is to come.
 constexpr Statement kStart{"log_start", R"sql(
-  SELECT r.kind, r.key, r.id, r.last_seq, r.last_id, r.last_visible_id, r.access_version,
+  SELECT )sql" HEAD_COLUMNS R"sql(,
          CASE WHEN oldest.found THEN oldest.before
               WHEN $5::boolean THEN r.last_id ELSE r.last_visible_id END,
          named.found IS NOT NULL
@@ -77,18 +89,6 @@ constexpr Statement kJournal{"log_journal", R"sql(
     WHERE j.xid >= $1::xid8 AND $1::xid8 <> '0'::xid8
     GROUP BY r.kind, r.key) grown ON true
 )sql"};
-
-RoomHead read_head(RowReader& row) {
-  RoomHead head;
-  head.room.kind = row.next<domain::RoomKind>();
-  head.room.key = row.next<std::int64_t>();
-  head.room_id = row.next<std::int64_t>();
-  head.last_seq = row.next<std::int64_t>();
-  head.last_id = row.next<std::optional<core::EventId>>();
-  head.last_visible_id = row.next<std::optional<core::EventId>>();
-  head.access_version = row.next<std::int64_t>();
-  return head;
-}
 
 /// Event types whose payload carries the entity's content.
 bool carries_content(EventType type) {
@@ -148,6 +148,27 @@ std::vector<RoomHead> PgLog::heads(std::span<const RoomKey> rooms) {
     RowReader reader(row);
     heads.push_back(read_head(reader));
   }
+  return heads;
+}
+
+domain::HeadsNow PgLog::heads_now(std::span<const RoomKey> rooms) {
+  const auto rows = session_.run(kHeadsNow, to_sql_array(rooms, [](const RoomKey& room) { return room.kind; }),
+                                 to_sql_array(rooms, [](const RoomKey& room) { return room.key; }));
+  domain::HeadsNow heads;
+  heads.rooms.reserve(rows.size());
+  bool followed = false;
+  for (const auto& row : rows) {
+    RowReader reader(row);
+    heads.now = reader.next<core::TimePoint>();
+    auto head = read_head(reader);
+    if (head.room == domain::kAccessLog) {
+      heads.access_seq = head.last_seq;
+      followed = true;
+    } else {
+      heads.rooms.push_back(std::move(head));
+    }
+  }
+  if (!followed) throw std::runtime_error("storage: the access log's row is missing");
   return heads;
 }
 

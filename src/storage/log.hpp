@@ -17,6 +17,7 @@ class PgLog final : public domain::LogRepository {
 
   std::optional<domain::RoomHead> head(const domain::RoomKey& room) override;
   std::vector<domain::RoomHead> heads(std::span<const domain::RoomKey> rooms) override;
+  domain::HeadsNow heads_now(std::span<const domain::RoomKey> rooms) override;
   domain::LogPage page(const domain::LogPageQuery& query) override;
   domain::JournalPage journal_since(std::uint64_t from_xid) override;
 

@@ -16,4 +16,10 @@ void Connection::prepare_once(const Statement& statement) {
   prepared_.insert(statement.name);
 }
 
+void Connection::end_transaction() {
+  if (!std::exchange(left_open_, false)) return;
+  sent();
+  pqxx::nontransaction(connection_).exec("COMMIT");
+}
+
 }  // namespace belfry::storage

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <unordered_set>
 #include <utility>
 
 #include <pqxx/pqxx>
+
+#include "belfry/telemetry/metrics.hpp"
 
 namespace belfry::storage {
 
@@ -23,6 +26,18 @@ class Connection {
   void prepare_once(const Statement& statement);
   /// How often the server warned: of a COMMIT that its standbys may not have, above all.
   unsigned warnings() const { return warnings_.count; }
+  void count_into(telemetry::Counter& statements) { statements_ = &statements; }
+  /// The transaction that is open has done all it was for: its COMMIT can travel with what comes next.
+  void leave_open() { left_open_ = true; }
+  bool left_open() const { return left_open_; }
+  /// To stand in front of the next BEGIN.
+  const char* end_of_last() { return std::exchange(left_open_, false) ? "COMMIT; " : ""; }
+  /// Ends what was left open, if anything.
+  void end_transaction();
+  /// Something goes to the server and its answer is waited for.
+  void sent() {
+    if (statements_ != nullptr) statements_->add();
+  }
 
  private:
   struct Warnings final : pqxx::errorhandler {
@@ -36,18 +51,26 @@ class Connection {
 
   pqxx::connection connection_;
   Warnings warnings_{connection_};
+  telemetry::Counter* statements_ = nullptr;
+  bool left_open_ = false;
   std::unordered_set<std::string> prepared_;
 };
 
 /// Runs statements inside one open transaction; what repositories hold. Valid as long as the transaction.
 class Session {
  public:
-  Session(Connection& connection, pqxx::transaction_base& transaction)
-      : connection_(connection), transaction_(transaction) {}
+  enum class Length { kAny, kOneStatement };
+
+  Session(Connection& connection, pqxx::transaction_base& transaction, Length length = Length::kAny)
+      : connection_(connection), transaction_(transaction), length_(length) {}
 
   template <class... Args>
   pqxx::result run(const Statement& statement, Args&&... args) {
+    if (length_ == Length::kOneStatement && std::exchange(ran_, true)) {
+      throw std::logic_error("storage: a second statement would see another snapshot");
+    }
     connection_.prepare_once(statement);
+    connection_.sent();
     return transaction_.exec_prepared(statement.name, std::forward<Args>(args)...);
   }
   pqxx::transaction_base& transaction() { return transaction_; }
@@ -55,6 +78,8 @@ class Session {
  private:
   Connection& connection_;
   pqxx::transaction_base& transaction_;
+  Length length_;
+  bool ran_ = false;
 };
 
 }  // namespace belfry::storage

@@ -49,6 +49,7 @@ void Sightings::record(Connection& connection, std::span<const domain::Actor* co
     if (has_row(*actor) && !known(*actor)) fresh[actor->id] = actor;
   }
   if (fresh.empty()) return;
+  connection.end_transaction();
   pqxx::nontransaction transaction(connection.raw());
   Session(connection, transaction)
       .run(kUpsert, to_sql_array(fresh, [](const auto& user) { return user.first; }),

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "belfry/domain/actor.hpp"
 #include "storage/session.hpp"
@@ -21,6 +22,13 @@ class Sightings {
 
   /// Outside any transaction of `connection`. An absent claim leaves the stored value.
   void record(Connection& connection, std::span<const domain::Actor* const> actors);
+  template <class Range, class ToActor>
+  void record(Connection& connection, const Range& range, ToActor actor_of) {
+    std::vector<const domain::Actor*> actors;
+    actors.reserve(range.size());
+    for (const auto& element : range) actors.push_back(actor_of(element));
+    record(connection, actors);
+  }
   /// The database may not have all that it was told: a crash or a failover.
   void forget();
 

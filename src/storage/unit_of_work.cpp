@@ -13,6 +13,12 @@ constexpr const char* kBeginWrite =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
+/// One statement is a snapshot of its own only outside of any other.
+pqxx::connection& ended(Connection& connection, domain::JobMode mode) {
+  if (mode == domain::JobMode::kStatement) connection.end_transaction();
+  return connection.raw();
+}
+
 constexpr Statement kAssignedXid{"work_xid", "SELECT pg_current_xact_id_if_assigned()::text"};
 
 }  // namespace
@@ -21,8 +27,9 @@ PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::ch
                            const domain::GrantProvider::Answers* external, HeldRooms* held)
     : connection_(connection),
       mode_(mode),
-      transaction_(connection.raw()),
-      session_(connection, transaction_),
+      transaction_(ended(connection, mode)),
+      session_(connection, transaction_,
+               mode == domain::JobMode::kStatement ? Session::Length::kOneStatement : Session::Length::kAny),
       writer_(session_, held),
       log_(session_, retention, [this] { return now(); }),
       channels_(session_),
@@ -37,37 +44,56 @@ PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::ch
       tickets_(session_),
       audit_(session_),
       idempotency_(session_) {
-  const auto rows = transaction_.exec(mode == domain::JobMode::kRead ? kBeginRead : kBeginWrite);
+  if (mode == domain::JobMode::kStatement) return;
+  connection_.sent();
+  const auto rows = transaction_.exec(std::string(connection.end_of_last()) +
+                                      (mode == domain::JobMode::kRead ? kBeginRead : kBeginWrite));
   open_ = true;
   began_at_ = core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
 }
 
 PgUnitOfWork::~PgUnitOfWork() {
   if (!open_ || !connection_.raw().is_open()) return;
+  if (mode_ == domain::JobMode::kRead) {
+    connection_.leave_open();  // COMMIT of what failed is ROLLBACK
+    return;
+  }
   try {
+    connection_.sent();
     transaction_.exec("ROLLBACK");
   } catch (const std::exception&) {
     // The connection is broken and will be dropped; the server rolls back by itself.
   }
 }
 
+core::TimePoint PgUnitOfWork::now() {
+  if (mode_ == domain::JobMode::kStatement) throw std::logic_error("storage: one statement brings its own clock");
+  return writer_.locked_at().value_or(began_at_);
+}
+
 core::Result<void> PgUnitOfWork::lock(std::span<const domain::RoomKey> rooms) {
-  if (mode_ == domain::JobMode::kRead) throw std::logic_error("storage: a read job takes no locks");
+  if (mode_ != domain::JobMode::kWrite) throw std::logic_error("storage: a read job takes no locks");
   return writer_.lock(rooms);
 }
 
 void PgUnitOfWork::commit() {
+  if (mode_ == domain::JobMode::kStatement) return;
+  if (mode_ == domain::JobMode::kRead) {
+    // What was read is valid whatever becomes of COMMIT: nobody has to wait for it.
+    connection_.leave_open();
+    open_ = false;
+    return;
+  }
   CommitInDoubt doubt;
-  if (mode_ == domain::JobMode::kWrite) {
-    audit_.flush();
-    if (!writer_.empty()) {
-      doubt = writer_.flush();
-    } else if (const auto rows = session_.run(kAssignedXid); !rows.front()[0].is_null()) {
-      doubt.xid = rows.front()[0].as<std::string>();
-    }
+  audit_.flush();
+  if (!writer_.empty()) {
+    doubt = writer_.flush();
+  } else if (const auto rows = session_.run(kAssignedXid); !rows.front()[0].is_null()) {
+    doubt.xid = rows.front()[0].as<std::string>();
   }
   const auto warnings = connection_.warnings();
   try {
+    connection_.sent();
     transaction_.exec("COMMIT");
     open_ = false;
   } catch (const pqxx::sql_error& e) {

@@ -35,20 +35,22 @@ class PgUnitOfWork final : public domain::UnitOfWork {
   PgUnitOfWork(const PgUnitOfWork&) = delete;
   PgUnitOfWork& operator=(const PgUnitOfWork&) = delete;
 
-  /// Writes what was appended and commits. Throws CommitInDoubt when the connection dies at COMMIT, CommitNotReplicated
-  /// when standbys that should have it may not.
+  /// Writes what was appended and commits; a read job's COMMIT is left to the connection. Throws CommitInDoubt when the
+  /// connection dies at COMMIT, CommitNotReplicated when standbys that should have it may not.
   void commit();
   /// What was appended; null when nothing was.
   std::shared_ptr<const domain::CommitNotice> notice() const { return writer_.notice(); }
   Session& session() { return session_; }
 
-  core::TimePoint now() override { return writer_.locked_at().value_or(began_at_); }
+  core::TimePoint now() override;
   core::Result<void> lock(std::span<const domain::RoomKey> rooms) override;
   void adopt(const domain::RoomKey& room) override { writer_.adopt(room); }
   domain::EventId append(const domain::RoomKey& room, domain::EventDraft draft) override {
     return writer_.append(room, std::move(draft));
   }
   std::int64_t next_seq(const domain::RoomKey& room) override { return writer_.next_seq(room); }
+
+  std::vector<domain::RoomPlace> places(std::span<const domain::RoomKey> rooms) override;
 
   domain::ChannelRepository& channels() override { return channels_; }
   domain::PostRepository& posts() override { return posts_; }

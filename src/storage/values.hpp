@@ -101,6 +101,7 @@ class RowReader {
     read(value);
     return value;
   }
+  void skip(int columns) { column_ += static_cast<pqxx::row::size_type>(columns); }
 
  private:
   pqxx::field field() { return row_[column_++]; }

@@ -272,7 +272,7 @@ TEST(StorageEngine, AHeldLockIsWaitedForWhileTimeIsLeft) {
   auto holder = std::make_unique<Transaction>();
   holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", place.thread.value);
   const auto late = node.write(append_to(place.talk(), place),
-                               {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{200}});
+                               {.name = "late", .callers = {}, .deadline = std::chrono::milliseconds{200}});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, core::ErrorCode::kUnavailable);
   EXPECT_TRUE(late.error().retry_after_seconds.has_value());
@@ -299,7 +299,7 @@ TEST(StorageEngine, AFullQueueAndAPassedDeadlineAreUnavailableWithRetryAfter) {
   const auto nothing = [](UnitOfWork&) -> Result<void> { return {}; };
   auto waits = node.submit(JobMode::kRead, nothing);
   auto short_lived =
-      node.submit(JobMode::kRead, nothing, {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{1}});
+      node.submit(JobMode::kRead, nothing, {.name = "late", .callers = {}, .deadline = std::chrono::milliseconds{1}});
   const auto refused = node.submit(JobMode::kRead, nothing).get();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
@@ -378,7 +378,7 @@ TEST(StorageEngine, FirstSightOfACallerIsWrittenAndAnAbsentClaimKeepsTheStoredOn
           if (fails) return core::fail(core::Error::not_found("no"));
           return {};
         },
-        {.name = "see", .caller = actor});
+        {.name = "see", .callers = {actor}});
     return stored(actor.id);
   };
   EXPECT_EQ(stored(actor.id), "none");
@@ -390,10 +390,10 @@ TEST(StorageEngine, FirstSightOfACallerIsWrittenAndAnAbsentClaimKeepsTheStoredOn
   actor.picture.reset();
   EXPECT_EQ(see(), "anna/p");
   domain::Actor nobody;
-  ASSERT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = nobody}));
+  ASSERT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .callers = {nobody}}));
   EXPECT_EQ(stored(nobody.id), "none");
   actor.username = std::string("a\0b", 3);
-  EXPECT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = actor}));
+  EXPECT_TRUE(node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .callers = {actor}}));
   EXPECT_EQ(stored(actor.id), "anna/p") << "a claim that the database cannot hold is as if absent";
 }
 
@@ -407,7 +407,7 @@ TEST(StorageEngine, ACallerWhomAnotherNodeKnowsIsLookedAtAndNotWritten) {
     return rows.at(0)[0].as<std::string>();
   };
   const auto see = [&](Node& node) {
-    return node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .caller = actor});
+    return node.read([](UnitOfWork&) -> Result<void> { return {}; }, {.name = "see", .callers = {actor}});
   };
   Node first(options_for(database().url(), 1));
   ASSERT_TRUE(see(first));
@@ -465,9 +465,9 @@ TEST(StorageEngine, UnknownGrantsAreAskedOutsideTheTransactionAndTheJobRunsAgain
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, core::ErrorCode::kUnavailable);
   provider.silent = true;
-  const auto silent =
-      node.submit(JobMode::kRead, ask({"gold"}), {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{50}})
-          .get();
+  const auto silent = node.submit(JobMode::kRead, ask({"gold"}),
+                                  {.name = "t", .callers = {}, .deadline = std::chrono::milliseconds{50}})
+                          .get();
   ASSERT_FALSE(silent);
   EXPECT_EQ(silent.error().code, core::ErrorCode::kUnavailable);
 }
@@ -483,7 +483,7 @@ TEST(StorageEngine, WhoWaitsForTheProviderIsCountedToo) {
     (void)work.grants().current(std::span(&question, 1), work.now());
     return {};
   };
-  const domain::JobOptions patient{.name = "t", .caller = {}, .deadline = std::chrono::seconds{30}};
+  const domain::JobOptions patient{.name = "t", .callers = {}, .deadline = std::chrono::seconds{30}};
   std::vector<std::future<Result<void>>> waiting;
   for (int i = 0; i < 5; ++i) {
     waiting.push_back(node.submit(JobMode::kRead, ask, patient));
@@ -581,7 +581,7 @@ TEST(GroupCommit, ARoomThatSomebodyHoldsLeavesTheBatchAndComesBack) {
   holder->sql().exec_params("SELECT 1 FROM room_log WHERE kind = 2 AND key = $1 FOR UPDATE", held.thread.value);
   auto first = node.message(say(held, "first"));
   auto second = node.message(say(held, "second"));
-  auto hopeless = node.message(say(held), {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+  auto hopeless = node.message(say(held), {.name = "t", .callers = {}, .deadline = std::chrono::milliseconds{300}});
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(node.message(say(free)).get()) << "others go on";
   const auto late = hopeless.get();
   ASSERT_FALSE(late);

@@ -177,7 +177,7 @@ TEST(StorageFailures, AnOutcomeThatNobodyCanTellIsUnavailable) {
   const auto place = make_place(database().url());
   proxy.mode = Proxy::Mode::kCutAfterCommitForGood;
   const auto result = node.write(append_to(place.talk(), place),
-                                 {.name = "doubt", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+                                 {.name = "doubt", .callers = {}, .deadline = std::chrono::milliseconds{300}});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
   EXPECT_TRUE(node.notices().empty()) << "nobody is told of what is not known";
@@ -190,7 +190,7 @@ TEST(StorageFailures, AServerThatFallsSilentWhenAskedForAnOutcomeHoldsNobody) {
   const auto place = make_place(database().url());
   proxy.mode = Proxy::Mode::kCutAfterCommitAndHush;
   auto answer = node.submit(JobMode::kWrite, append_to(place.talk(), place),
-                            {.name = "doubt", .caller = {}, .deadline = std::chrono::milliseconds{300}});
+                            {.name = "doubt", .callers = {}, .deadline = std::chrono::milliseconds{300}});
   const bool in_time = answer.wait_for(std::chrono::seconds{6}) == std::future_status::ready;
   EXPECT_TRUE(in_time) << "a job's answer has to come";
   EXPECT_GT(proxy.hushed, 0);
@@ -211,7 +211,7 @@ TEST(StorageFailures, ALockedTableIsWaitedForUntilTheDeadlineAndNotLonger) {
   ASSERT_TRUE(node.message(command).get());
   std::optional<Transaction> migration(own.url());
   migration->sql().exec("LOCK TABLE threads IN ACCESS EXCLUSIVE MODE");
-  auto late = node.message(command, {.name = "t", .caller = {}, .deadline = std::chrono::milliseconds{600}});
+  auto late = node.message(command, {.name = "t", .callers = {}, .deadline = std::chrono::milliseconds{600}});
   auto patient = node.message(command);
   EXPECT_EQ(late.wait_for(std::chrono::seconds{3}), std::future_status::ready);
   migration.reset();
@@ -249,7 +249,7 @@ TEST(StorageFailures, AServerThatFallsSilentHoldsAThreadNotLongerThanTheWatchdog
         (void)work.log().head(domain::kAccessLog);
         return {};
       },
-      {.name = "silent", .caller = {}, .deadline = std::chrono::milliseconds{200}});
+      {.name = "silent", .callers = {}, .deadline = std::chrono::milliseconds{200}});
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{4});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
@@ -268,7 +268,7 @@ TEST(StorageFailures, WhatWaitsInTheQueueOfASilentServerIsRefusedInTime) {
   std::vector<std::future<Result<void>>> queued;
   for (int i = 0; i < 3; ++i) {
     queued.push_back(node.submit(JobMode::kRead, nothing,
-                                 {.name = "late", .caller = {}, .deadline = std::chrono::milliseconds{1500}}));
+                                 {.name = "late", .callers = {}, .deadline = std::chrono::milliseconds{1500}}));
   }
   const auto began = std::chrono::steady_clock::now();
   for (auto& answer : queued) EXPECT_FALSE(answer.get());

@@ -286,7 +286,7 @@ TEST(Races, NothingIsLockedWhileTheProviderIsAsked) {
   });
   ASSERT_TRUE(eventually([&] { return provider.asked == 1; }));
   const auto other = node.write(append_to(place.talk(), place),
-                                {.name = "other", .caller = {}, .deadline = std::chrono::milliseconds{1500}});
+                                {.name = "other", .callers = {}, .deadline = std::chrono::milliseconds{1500}});
   node.io.post([&] { provider.answer(); });
   EXPECT_TRUE(other) << "a service outside holds the room up";
   EXPECT_TRUE(asking.get());

@@ -15,13 +15,16 @@
 namespace belfry::domain {
 
 enum class JobMode : std::uint8_t {
-  kRead,   ///< one REPEATABLE READ, READ ONLY snapshot
-  kWrite,  ///< READ COMMITTED, lock first; committed when the body returns a value, rolled back on an error
+  kRead,       ///< one REPEATABLE READ, READ ONLY snapshot
+  kStatement,  ///< one statement that only reads, its own snapshot: one round trip; a second throws std::logic_error
+  kWrite,      ///< READ COMMITTED, lock first; committed when the body returns a value, rolled back on an error
 };
 
 struct JobOptions {
-  std::string_view name;        ///< static text, for logs and metrics: `posts.list`
-  std::optional<Actor> caller;  ///< first sight of a user is written in a transaction of its own, before the job
+  std::string_view name;  ///< static text, for logs and metrics: `posts.list`
+  /// First sight of a user is written in a transaction before the job, one for them all. One that cannot be written
+  /// fails the job.
+  std::vector<Actor> callers;
   std::chrono::milliseconds deadline{5000};  ///< from submission; past it the answer is kUnavailable
 };
 

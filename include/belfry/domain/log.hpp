@@ -43,6 +43,13 @@ struct JournalPage {
   Timeline timeline = 0;                                ///< of the snapshot
 };
 
+/// Heads at one snapshot, and the database's clock as it was taken. Rooms that do not exist are left out.
+struct HeadsNow {
+  std::vector<RoomHead> rooms;
+  std::int64_t access_seq = 0;  ///< head of the access log
+  TimePoint now{};
+};
+
 /// Reads of the log within one transaction's snapshot.
 class LogRepository {
  public:
@@ -50,6 +57,8 @@ class LogRepository {
   /// Empty when the room does not exist.
   virtual std::optional<RoomHead> head(const RoomKey& room) = 0;
   virtual std::vector<RoomHead> heads(std::span<const RoomKey> rooms) = 0;
+  /// One statement, fit for JobMode::kStatement.
+  virtual HeadsNow heads_now(std::span<const RoomKey> rooms) = 0;
   virtual LogPage page(const LogPageQuery& query) = 0;
   /// Heads written by transactions that were not visible at the snapshot which gave `from_xid`. 0: only a new start
   /// point.

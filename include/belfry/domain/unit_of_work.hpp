@@ -284,6 +284,13 @@ class IdempotencyRepository {
   virtual bool store(std::span<const KeyedAnswer> answers) = 0;
 };
 
+/// A room, and what access to it is decided by. What does not exist is absent.
+struct RoomPlace {
+  RoomHead head;
+  std::optional<Channel> channel;
+  std::optional<Discussion> discussion;  ///< of a discussion's room
+};
+
 /// One transaction. Not thread-safe; lives on one database thread for the length of one job.
 class UnitOfWork {
  public:
@@ -301,6 +308,9 @@ class UnitOfWork {
   virtual EventId append(const RoomKey& room, EventDraft draft) = 0;
   /// The seq that the next `append` to this locked room will take.
   virtual std::int64_t next_seq(const RoomKey& room) = 0;
+
+  /// Once each, in any order, rooms that do not exist left out. One statement in the real store.
+  virtual std::vector<RoomPlace> places(std::span<const RoomKey> rooms);
 
   virtual ChannelRepository& channels() = 0;
   virtual PostRepository& posts() = 0;

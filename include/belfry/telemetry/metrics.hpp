@@ -91,6 +91,7 @@ struct Metrics {
   Gauge cache_bytes;
   // Database
   Counter transactions;
+  Counter database_statements;
   Counter transaction_retries;
   Counter batch_messages;  ///< messages written by group commit; divided by batches gives the batch size
   Counter batches;

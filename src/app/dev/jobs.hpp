@@ -44,7 +44,7 @@ class Jobs {
   static constexpr std::chrono::seconds kDeadline{20};
 
   static domain::JobOptions options(const domain::Actor& caller) {
-    return {.name = "dev.seed", .caller = caller, .deadline = kDeadline};
+    return {.name = "dev.seed", .callers = {caller}, .deadline = kDeadline};
   }
   template <class T>
   static T wait(std::future<core::Result<T>>& future) {

@@ -1,10 +1,6 @@
 #include "storage/tables/channels.hpp"
 
-#include "storage/values.hpp"
-
-#define CHANNEL_COLUMNS                                                                          \
-  "c.id, c.public_id, c.kind, c.access_policy, c.status, c.visibility, c.title, c.description, " \
-  "c.entitlement_key, c.created_by, epoch_ms(c.created_at), epoch_ms(c.updated_at)"
+#include "storage/tables/channel_row.hpp"
 
 namespace belfry::storage {
 
@@ -13,23 +9,6 @@ using domain::ChannelId;
 using domain::ChannelListItem;
 
 namespace {
-
-Channel read_channel(RowReader& row) {
-  Channel channel;
-  channel.id = row.next<ChannelId>();
-  channel.public_id = row.next<core::Uuid>();
-  channel.kind = row.next<domain::ChannelKind>();
-  channel.access_policy = row.next<domain::AccessPolicy>();
-  channel.status = row.next<domain::ChannelStatus>();
-  channel.visibility = row.next<domain::Visibility>();
-  channel.title = row.next<std::string>();
-  channel.description = row.next<std::optional<std::string>>();
-  channel.entitlement_key = row.next<std::optional<std::string>>();
-  channel.created_by = row.next<domain::UserId>();
-  channel.created_at = row.next<domain::TimePoint>();
-  channel.updated_at = row.next<domain::TimePoint>();
-  return channel;
-}
 
 std::vector<Channel> read_channels(const pqxx::result& result) {
   std::vector<Channel> channels;

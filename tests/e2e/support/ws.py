@@ -210,6 +210,18 @@ class Socket:
         return self.close_code
 
 
+def send_to_all(sockets, frame):
+    """The same frame on every socket, as fast as one thread can."""
+    text = json.dumps(frame)
+
+    async def send():
+        for sock in sockets:
+            await sock._socket.send(text)
+
+    record.frame_out(frame)
+    _on_loop(send(), 60)
+
+
 def _sync(channel, since, limit):
     data = {"channelId": channel}
     if since is not None:

@@ -112,6 +112,7 @@ class NoLogRepository : public LogRepository {
  public:
   std::optional<RoomHead> head(const RoomKey&) override { unused(); }
   std::vector<RoomHead> heads(std::span<const RoomKey>) override { unused(); }
+  HeadsNow heads_now(std::span<const RoomKey>) override { unused(); }
   LogPage page(const LogPageQuery&) override { unused(); }
   JournalPage journal_since(std::uint64_t) override { unused(); }
 };

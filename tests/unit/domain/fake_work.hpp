@@ -474,6 +474,10 @@ class FakeWork final : public UnitOfWork,
     }
     return found;
   }
+  HeadsNow heads_now(std::span<const RoomKey> rooms) override {
+    const auto access = head(kAccessLog);
+    return {heads(rooms), access ? access->last_seq : 0, now()};
+  }
   LogPage page(const LogPageQuery& query) override {
     calls.emplace_back("log.page");
     LogPage page;

@@ -86,7 +86,7 @@ TEST_F(Api, EveryRouteAnswersWithItsJob) {
     EXPECT_EQ(response.status, status) << method << " " << path << " " << response.body;
     EXPECT_EQ(last_job(), job) << method << " " << path;
     EXPECT_EQ(harness.database.jobs.back().mode == domain::JobMode::kRead, method == "GET") << path;
-    EXPECT_EQ(harness.database.jobs.back().caller.has_value(), !token.empty()) << path;
+    EXPECT_EQ(!harness.database.jobs.back().callers.empty(), !token.empty()) << path;
     EXPECT_EQ(has(response, R"({"message":")"), status < 300) << response.body;
   }
 }

@@ -20,13 +20,13 @@ class FakeDatabase final : public domain::Database {
   struct Submitted {
     domain::JobMode mode;
     std::string name;
-    std::optional<domain::Actor> caller;
+    std::vector<domain::Actor> callers;
   };
 
   explicit FakeDatabase(FakeWork& work) : work_(work) {}
 
   void submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) override {
-    jobs.push_back({mode, std::string(options.name), options.caller});
+    jobs.push_back({mode, std::string(options.name), options.callers});
     queue_.push_back([this, body = std::move(body), done = std::move(done)]() mutable {
       if (failure) return done(core::fail(*failure));
       work_.next_job();
@@ -35,7 +35,7 @@ class FakeDatabase final : public domain::Database {
   }
 
   void create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) override {
-    jobs.push_back({domain::JobMode::kWrite, std::string(options.name), options.caller});
+    jobs.push_back({domain::JobMode::kWrite, std::string(options.name), options.callers});
     queue_.push_back([this, command = std::move(command), done = std::move(done)]() mutable {
       if (failure) return done(core::fail(*failure));
       work_.next_job();

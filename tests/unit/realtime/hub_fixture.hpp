@@ -189,6 +189,7 @@ class ScriptedReads final : public Reads {
     RoomKey room;                ///< of a page
     std::size_t questions = 0;   ///< of a decision
     bool introduces = false;     ///< of a decision
+    std::vector<UserId> actors;  ///< of a decision
     std::function<void()> look;  ///< takes the snapshot
     std::function<void(std::optional<core::Error>)> answer;
     bool looked = false;
@@ -205,11 +206,12 @@ class ScriptedReads final : public Reads {
       return core::fail(core::Error::not_found("no such room"));
     });
   }
-  void decide(std::vector<domain::RoomQuestion> questions, std::optional<domain::Actor> caller,
+  void decide(std::vector<domain::RoomQuestion> questions, bool introduces,
               Done<std::vector<domain::RoomDecision>> done) override {
     Call call{.kind = ReadKind::kDecide};
     call.questions = questions.size();
-    call.introduces = caller.has_value();
+    call.introduces = introduces;
+    for (const auto& question : questions) call.actors.push_back(question.actor.id);
     add<std::vector<domain::RoomDecision>>(
         std::move(call), std::move(done),
         [questions = std::move(questions)](const World& world) -> core::Result<std::vector<domain::RoomDecision>> {

@@ -1,0 +1,42 @@
+#include <map>
+#include <utility>
+
+#include "belfry/domain/unit_of_work.hpp"
+
+namespace belfry::domain {
+
+std::vector<RoomPlace> UnitOfWork::places(std::span<const RoomKey> rooms) {
+  std::vector<ThreadId> threads;
+  std::vector<ChannelId> channels;
+  for (const RoomKey& room : rooms) {
+    if (room.kind == RoomKind::kDiscussion) threads.push_back(ThreadId{room.key});
+    if (room.kind == RoomKind::kPosts) channels.push_back(ChannelId{room.key});
+  }
+  std::vector<RoomPlace> places;
+  for (auto& head : log().heads(rooms)) places.push_back({.head = std::move(head), .channel = {}, .discussion = {}});
+  std::map<ThreadId, Discussion> discussions;
+  if (!threads.empty()) {
+    for (auto& discussion : this->threads().find_all(threads)) {
+      channels.push_back(discussion.channel_id);
+      discussions.emplace(discussion.id, std::move(discussion));
+    }
+  }
+  std::map<ChannelId, Channel> found;
+  if (!channels.empty()) {
+    for (auto& channel : this->channels().find_all(channels)) found.emplace(channel.id, std::move(channel));
+  }
+  for (auto& place : places) {
+    ChannelId channel{place.head.room.key};
+    if (const auto at = discussions.find(ThreadId{place.head.room.key});
+        place.head.room.kind == RoomKind::kDiscussion && at != discussions.end()) {
+      place.discussion = at->second;
+      channel = at->second.channel_id;
+    } else if (place.head.room.kind != RoomKind::kPosts) {
+      continue;
+    }
+    if (const auto at = found.find(channel); at != found.end()) place.channel = at->second;
+  }
+  return places;
+}
+
+}  // namespace belfry::domain
