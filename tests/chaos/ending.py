@@ -51,6 +51,7 @@ def last_word(world, readers, ledger):
     for access in rec.accesses():
         placed += ledger.place(access) and not access["may"]
         rec("access", **access)
+        access.clear()  # an hour has many, some of them with the names of 500 rooms
     rec("tally", what="placed revocations", count=placed)
 
 

@@ -4,6 +4,7 @@ import collections
 import json
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -20,6 +21,16 @@ class DurableCluster(Cluster):
         if program == "postgres":
             arguments += ("-c", "synchronous_commit=on", "-c", "full_page_writes=on")
         return super()._command(program, *arguments)
+
+    def log_lines(self, database, query):
+        """Rows as lines, however many there are and however long that takes."""
+        command = self._command("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.sockets, "-U", "postgres",
+                                "-d", database, "-c", f"COPY ({query}) TO STDOUT")
+        with subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=subprocess.PIPE, text=True) as psql:
+            for line in psql.stdout:
+                yield line.rstrip("\n").replace("\\\\", "\\")
+        if psql.returncode != 0:
+            raise AssertionError(f"psql ended with {psql.returncode}")
 
 
 class Fleet:

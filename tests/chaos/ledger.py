@@ -46,8 +46,8 @@ class Ledger:
     def __init__(self, fleet):
         self.rooms, self.heads = collections.defaultdict(list), {}
         self._access, self._control = collections.defaultdict(list), collections.defaultdict(list)
-        for line in fleet.cluster.sql(fleet.database, QUERY):
-            row = Row(*json.loads(line[0]))
+        for line in fleet.cluster.log_lines(fleet.database, QUERY):
+            row = Row(*json.loads(line))
             if row.kind == 0:
                 self._access[row.subject, row.what, row.name].append(row)
                 continue
