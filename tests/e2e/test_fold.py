@@ -9,7 +9,7 @@ from support.fold import POSTS, TALK, Follower
 from support.life import Life
 
 SEED = int(os.environ.get("BELFRY_E2E_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-CHECKS = 10
+CHECKS = 8
 ACTIONS_BETWEEN = 40
 
 
@@ -61,6 +61,7 @@ def test_state_and_events_after_it_are_the_state_read_afresh(pair, admin):
         for _ in range(ACTIONS_BETWEEN):
             life.act()
         if number == CHECKS - 1:
+            life.make_up()
             life.open_everything()
         for follower in followers:
             check(life, follower, counts)
@@ -71,7 +72,7 @@ def test_state_and_events_after_it_are_the_state_read_afresh(pair, admin):
     gone = {("lapsed, live", POSTS), ("lapsed, live", TALK), ("lapsed, replay", POSTS), ("lapsed, replay", TALK),
             ("banned, live", TALK), ("banned, replay", TALK)}
     assert gone <= counts["away"] and gone <= counts["back"], counts
-    assert life.done.keys() == life.actions.keys(), sorted(life.actions.keys() - life.done.keys())
+    assert not life.missing()
     print(f"{sum(life.done.values())} writes, {sum(counts['fresh'].values())} comparisons")
 
 

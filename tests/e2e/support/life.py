@@ -12,6 +12,7 @@ REFUSALS = (403, 404, 409, 429)  # a place that is locked, gone, archived or slo
 class Life:
     def __init__(self, rng, nodes, admin):
         self.rng, self.nodes, self.admin = rng, nodes, admin
+        admin = self.boss()  # on a connection that has not been idle
         self.key, self.feature = f"life.{rng.randrange(10**9)}", f"talk.{rng.randrange(10**9)}"
         self.channel, _ = admin.gated(self.key, discussion={"requiredFeatureKey": self.feature})
         self.users = [Person(nodes[0], username=f"user {number}") for number in range(2)]
@@ -61,7 +62,19 @@ class Life:
 
     def act(self):
         names = list(self.actions)
+        missing = self.missing()
+        if missing and self.rng.random() < 0.2:
+            return self._do(self.rng.choice(missing))
         self._do(self.rng.choices(names, [self.actions[name][0] for name in names])[0])
+
+    def missing(self):
+        """What was not done with success yet."""
+        return [name for name in self.actions if name not in self.done]
+
+    def make_up(self):
+        for name in self.missing():
+            self.open_everything()
+            self._do(name)
 
     def write(self):
         """Something that the rooms show, by somebody who may."""
