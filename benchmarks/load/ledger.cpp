@@ -29,13 +29,23 @@ bool Ledger::received(int client, const Stamp& stamp, std::int64_t now) {
 Ledger::Entry& Ledger::expect_next(int client, int message) {
   auto& room = order_[static_cast<std::size_t>(client % rooms_)];
   auto& next = next_[static_cast<std::size_t>(client)];
-  if (next == room.size()) room.push_back({message, 0});
+  if (next == room.size()) {
+    note_new(message);
+    room.push_back({message, 0});
+  }
   auto& entry = room[next++];
   if (entry.message != message) {
     throw std::runtime_error(
         fmt::format("order: client {} got message {} where others got {}", client, message, entry.message));
   }
   return entry;
+}
+
+void Ledger::note_new(int message) {
+  const auto place = static_cast<std::size_t>(message);
+  if (place >= known_.size()) known_.resize(place + 1);
+  if (known_[place]) throw std::runtime_error(fmt::format("message {} came twice", message));
+  known_[place] = true;
 }
 
 Ledger::Entry& Ledger::expect_any(int client, int message) {

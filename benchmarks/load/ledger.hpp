@@ -28,12 +28,14 @@ class Ledger {
   };
 
   Entry& expect_next(int client, int message);
+  void note_new(int message);
   Entry& expect_any(int client, int message);
 
   int rooms_;
   bool ordered_;
   std::vector<std::vector<Entry>> order_;  ///< by room; by place, or by message / rooms when not ordered
   std::vector<std::size_t> next_;          ///< by client
+  std::vector<bool> known_;                ///< by message, when ordered
   std::vector<std::vector<bool>> seen_;    ///< by client, when not ordered
   std::vector<int> members_;               ///< by room
   std::vector<std::uint32_t> latencies_us_;
