@@ -163,7 +163,7 @@ TEST(Races, AReplayThatWaitsAcrossARevocationShowsNothingAfterIt) {
     return !look.sql().exec("SELECT FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass").empty();
   }));
   revoke_gold(holder.sql(), reader);
-  storage::LogWriter log(holder.session());
+  storage::LogWriter log(holder.session(), nullptr);
   const auto room = place.talk();
   ASSERT_TRUE(log.lock(std::span(&room, 1)));
   log.append(room, message_draft(place, 1'000'000, "not for those who left"));

@@ -68,7 +68,7 @@ TEST(NatsServersTest, AcceptsHostsWithPortsAndOptionallyALogin) {
            {"no host", "nats://:4222", {}},
            {"empty", "nats://", {}},
            {"empty item", "nats://a:1,,b:2", {}},
-           {"other scheme", "tls://a:1", {}},
+           {"other scheme", "ws://a:1", {}},
            {"other scheme later", "nats://a:1,tls://b:2", {}},
            {"path", "nats://a:1/x", {}},
            {"empty user", "nats://@a:1", {}},
