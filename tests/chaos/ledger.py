@@ -17,8 +17,8 @@ TYPES = {
 }
 WITHOUT_CONTENT = (3, 4, 13)
 USER = 1  # the number of its actor type
-CONTROL = {"switch": (0,), "ban": (1, 2), "mute": (3, 4)}
-ACCESS = {"key": 0, "feature": 1}
+CONTROL = {0: "switch", 1: "ban", 2: "ban", 3: "mute", 4: "mute"}  # what a control record in a room's log is about
+ACCESS = {0: "key", 1: "feature"}  # and one in the access log
 # An hour's log does not fit as text into this process: only what is needed, only the mark of each content.
 QUERY = """SELECT json_build_array(r.kind, r.key, v.seq, v.event_id, v.prev_visible_id, v.access_seq, v.type, v.entity_id,
  substring(coalesce(v.payload->'post'->>'bodyText', v.payload->'message'->>'body') from '#[a-z0-9.\\-]+#'),
@@ -45,17 +45,21 @@ def written_at(row):
 class Ledger:
     def __init__(self, fleet):
         self.rooms, self.heads = collections.defaultdict(list), {}
-        self._access, self._control = collections.defaultdict(list), collections.defaultdict(list)
+        self._changes = collections.defaultdict(list)  # of one right of one user, in order: (time, record)
+        self._visible = collections.defaultdict(lambda: ([], [], []))  # of a room: places, heads of the access log, ids
         for line in fleet.cluster.log_lines(fleet.database, QUERY):
             row = Row(*json.loads(line))
             if row.kind == 0:
-                self._access[row.subject, row.what, row.name].append(row)
+                self._changes[row.subject, f"{ACCESS[row.what]}.{row.name}"].append((written_at(row), row))
                 continue
-            self.rooms[room_name(row.kind, row.key)].append(row)
+            room = room_name(row.kind, row.key)
+            self.rooms[room].append(row)
             if row.type < 100:
-                self.heads[room_name(row.kind, row.key)] = row.id
-            else:
-                self._control[row.kind, row.key, row.what, row.subject].append(row)
+                self.heads[room] = row.id
+                for column, value in zip(self._visible[room], (row.seq, row.access, row.id)):
+                    column.append(value)
+            elif row.kind == 2:
+                self._changes[row.subject, f"{CONTROL[row.what]}.{row.key}"].append((written_at(row), row))
 
     def write(self, rec):
         for room, rows in self.rooms.items():
@@ -75,23 +79,16 @@ class Ledger:
             return False
         margin = 2_000_000
         first, last = access["begun"] + wall - margin, access["done"] + wall + margin
-        found = [row for row in self.records_of(access["user"], access["cause"]) if first <= written_at(row) <= last]
-        if len(found) != 1:
+        cause = access["cause"]
+        changes = self._changes[None if cause.startswith("switch") else access["user"], cause]
+        begin = bisect.bisect_left(changes, first, key=lambda change: change[0])
+        end = bisect.bisect_right(changes, last, key=lambda change: change[0])
+        if end - begin != 1:
             return False
-        access["after"] = {room: self.before(room, found[0]) for room in access["rooms"] if room in self.rooms}
+        access["after"] = {room: self.before(room, changes[begin][1]) for room in access["rooms"] if room in self.rooms}
         return True
 
-    def records_of(self, user, cause):
-        kind, _, key = cause.partition(".")
-        if kind in ACCESS:
-            return self._access[user, ACCESS[kind], key]
-        subject = None if kind == "switch" else user
-        return [row for what in CONTROL[kind] for row in self._control[2, int(key), what, subject]]
-
     def before(self, room, record):
-        rows = self.rooms[room]
-        column = 5 if record.kind == 0 else 2  # how far the access log had grown, or the place itself
-        end = bisect.bisect_left(rows, record.seq, key=lambda row: row[column])
-        while end and rows[end - 1].type >= 100:
-            end -= 1
-        return rows[end - 1].id if end else None
+        places, access, ids = self._visible[room]
+        end = bisect.bisect_left(access if record.kind == 0 else places, record.seq)
+        return ids[end - 1] if end else None

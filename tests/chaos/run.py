@@ -70,7 +70,7 @@ def act(world, given, faults):
     for thread in readers + actors:
         thread.start()
     world.fleet.delay(given.delays)
-    faults.run(time.monotonic() + given.seconds, time.monotonic() + 3 * given.seconds + 60)
+    faults.run(time.monotonic() + given.seconds, time.monotonic() + 3 * given.seconds + 300)
     world.fleet.delay(0)
     world.quiet.set()
     for thread in actors:
