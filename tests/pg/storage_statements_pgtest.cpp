@@ -152,7 +152,7 @@ TEST(StorageStatements, TwoNodesThatIntroduceTheSameUsersDoNotDeadlock) {
   EXPECT_EQ(stored_users(herd), 200);
 }
 
-TEST(StorageStatements, UserWhoCannotBeWrittenFailsTheJobAndNotWhoComesWithoutThem) {
+TEST(StorageStatements, UserWhoCannotBeWrittenFailsWritesAndNoRead) {
   const TestDatabase own;
   {
     Transaction transaction(own.url());
@@ -162,9 +162,9 @@ TEST(StorageStatements, UserWhoCannotBeWrittenFailsTheJobAndNotWhoComesWithoutTh
   Node node(options_for(own.url(), 1));
   auto herd = strangers(3);
   herd[1].username = "somebody with a long name";
-  EXPECT_FALSE(node.read(nothing, {.name = "see", .callers = herd}));
-  EXPECT_FALSE(node.read(nothing, {.name = "see", .callers = {herd[1]}}));
-  EXPECT_TRUE(node.read(nothing, {.name = "see", .callers = {herd[0], herd[2]}}));
+  EXPECT_TRUE(node.read(nothing, {.name = "see", .callers = herd}));
+  EXPECT_FALSE(node.write(nothing, {.name = "see", .callers = {herd[1]}}));
+  EXPECT_TRUE(node.write(nothing, {.name = "see", .callers = {herd[0], herd[2]}}));
 }
 
 TEST(StorageStatements, ReadsThatFollowEachOtherEachHaveASnapshotAndAClockOfTheirOwn) {
