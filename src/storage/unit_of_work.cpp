@@ -62,7 +62,9 @@ PgUnitOfWork::~PgUnitOfWork() {
     connection_.sent();
     transaction_.exec("ROLLBACK");
   } catch (const std::exception&) {
-    // The connection is broken and will be dropped; the server rolls back by itself.
+    // Mostly the connection is broken, and the server rolls back by itself. One that is not would carry what failed
+    // into the next job.
+    connection_.raw().disconnect();
   }
 }
 
@@ -96,6 +98,10 @@ void PgUnitOfWork::commit() {
     connection_.sent();
     transaction_.exec("COMMIT");
     open_ = false;
+  } catch (const pqxx::serialization_failure&) {
+    throw;  // an answer too: nothing was committed
+  } catch (const pqxx::deadlock_detected&) {
+    throw;
   } catch (const pqxx::sql_error& e) {
     // An answer of the server (a deferred check, say) means that nothing was committed. A dying backend also answers,
     // and its word on what it did is not to be had then.
