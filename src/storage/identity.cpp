@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{5};
 constexpr Statement kIdentity{"database_identity", R"sql(
-  SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::text, (SELECT encode(key, 'hex') FROM bus_key)
+  SELECT (SELECT system_identifier FROM pg_control_system())::text, oid::text, (SELECT encode(key, 'hex') FROM keys WHERE purpose = 'bus')
   FROM pg_database WHERE datname = current_database()
 )sql"};
 
