@@ -1,4 +1,5 @@
 #include "belfry/auth/jwt.hpp"
+#include "belfry/core/mac.hpp"
 
 #include <stdexcept>
 #include <utility>
@@ -54,7 +55,7 @@ class JwtAuthenticator final : public Authenticator {
 
   Result<Identity> verify_secret(const ParsedToken& token, Leeway leeway) const {
     if (!options_.hs256_secret ||
-        !equal_in_constant_time(hmac_sha256(*options_.hs256_secret, token.signed_part), token.signature)) {
+        !core::same_secret(core::hmac_sha256(*options_.hs256_secret, token.signed_part), token.signature)) {
       return fail(invalid_token());
     }
     return check_claims(token.claims_json, options_.rules, clock_.now(), leeway_of(leeway));
@@ -139,7 +140,7 @@ std::string sign_hs256(const TokenClaims& claims, std::string_view secret) {
   if (claims.audience) body["aud"] = *claims.audience;
   body["exp"] = std::chrono::duration_cast<std::chrono::seconds>(claims.expires_at.time_since_epoch()).count();
   const std::string input = encode_base64url(R"({"alg":"HS256","typ":"JWT"})") + "." + encode_base64url(body.dump());
-  return input + "." + encode_base64url(hmac_sha256(secret, input));
+  return input + "." + encode_base64url(core::hmac_sha256(secret, input));
 }
 
 }  // namespace belfry::auth

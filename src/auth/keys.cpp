@@ -6,7 +6,6 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ecdsa.h>
-#include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <nlohmann/json.hpp>
 
@@ -166,18 +165,6 @@ core::Result<std::vector<PublicKey>> parse_jwks(std::string_view text) {
     if (auto key = parse_key(jwk)) parsed.push_back(std::move(*key));
   }
   return parsed;
-}
-
-std::string hmac_sha256(std::string_view secret, std::string_view message) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), bytes_of(message), message.size(), out.data(),
-       &size);
-  return {reinterpret_cast<char*>(out.data()), size};
-}
-
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace belfry::auth

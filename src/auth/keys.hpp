@@ -37,7 +37,4 @@ class PublicKey {
 /// when the text is no key set at all.
 core::Result<std::vector<PublicKey>> parse_jwks(std::string_view text);
 
-std::string hmac_sha256(std::string_view secret, std::string_view message);
-bool equal_in_constant_time(std::string_view a, std::string_view b);
-
 }  // namespace belfry::auth

@@ -224,6 +224,11 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
     co_await refuse(503, core::Error::unavailable("Too many clients connect at once.", wait), request);
     co_return std::nullopt;
   }
+  // Before a ticket is used up; who is let in while the server begins to drain is told like all the others.
+  if (edge_->draining) {
+    co_await refuse(503, core::Error::unavailable("The server restarts."), request);
+    co_return std::nullopt;
+  }
   dialects::Handshake handshake{.path = request.path, .query = request.query, .authorization = {}, .origin = {}};
   if (const auto value = request.header("authorization")) handshake.authorization = *value;
   if (const auto value = request.header("origin")) handshake.origin = *value;
@@ -232,8 +237,6 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   dialect.authorize(handshake, answered->callback());
   auto authorized = co_await wait_for(answered);
   *place = nullptr;  // a refused client may take its time to go
-  if (authorized && *authorized && edge_->draining)
-    authorized = core::fail(core::Error::unavailable("The server restarts."));
   if (!authorized) authorized = core::fail(core::Error::internal());
   if (!*authorized) {
     const auto error = authorized->error();

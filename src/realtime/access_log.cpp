@@ -28,7 +28,10 @@ void HubCore::on_access_head(core::Result<Scan> scan) {
   access_->position = Position::of(scan->heads.front());
   access_->hinted = access_->position.seq;
   access_->live = true;
-  if (observer_ != nullptr) observer_->access_restarted(access_->position.seq);
+  if (observer_ != nullptr) {
+    observer_->access_restarted(access_->position.seq);
+    observer_->history(scan->journal.timeline);
+  }
   if (!started_) {
     started_ = true;
     next_xid_ = scan->journal.next_xid;
@@ -48,7 +51,9 @@ void HubCore::on_access_head(core::Result<Scan> scan) {
 
 void HubCore::observe(HubObserver* observer) {
   observer_ = observer;
-  if (observer_ != nullptr && access_->live) observer_->access_restarted(access_->position.seq);
+  if (observer_ == nullptr || !access_->live) return;
+  observer_->access_restarted(access_->position.seq);
+  observer_->history(timeline_);
 }
 
 void HubCore::want_access(std::int64_t seq) {
@@ -89,7 +94,7 @@ void HubCore::release_stalled() {
     if (!room || room->dropped) continue;
     room->stalled = false;
     const auto held = std::exchange(room->held, {});
-    if (run(room, held) == Run::kHole) room->hinted = std::max(room->hinted, held.back()->seq);
+    if (run(room, held) == Run::kHole) hint(*room, held.back()->seq);
     read_if_behind(room);
   }
 }

@@ -39,7 +39,7 @@ void Barrier::answer(const core::Result<Heads>& heads) {
     } else if (head == found.end()) {
       waiter.done(core::fail(core::Error::not_found("Room not found.")));
     } else {
-      waiter.done(Moment{*head->second, heads->access_seq, heads->now});
+      waiter.done(Moment{*head->second, heads->access_seq, heads->now, heads->timeline});
     }
   }
 }

@@ -6,12 +6,16 @@ namespace belfry::realtime {
 
 namespace {
 
-constexpr int kMaxTries = 2;
+/// After so long a read that memory could not answer is not begun anew.
+constexpr std::chrono::seconds kPatience{5};
+constexpr int kMaxTries = 3;
 
 std::size_t hash_of(const domain::RoomReader::Page& page) {
   const auto kind = static_cast<std::size_t>(page.target.kind);
   return (std::hash<std::string>{}(page.name) * 31 + std::hash<core::ChannelId>{}(page.target.channel_id)) * 4 + kind;
 }
+
+core::Error took_too_long() { return core::Error::unavailable("The read took too long. Try again shortly."); }
 
 }  // namespace
 
@@ -25,6 +29,7 @@ void ReaderCore::cached(const domain::Actor& actor, Page page, Load load, PageDo
   request->name = std::move(page.name);
   request->load = std::move(load);
   request->done = std::move(done);
+  request->late_at = clock_.now() + kPatience;
   if (!known || !wanted || stranger) return decline(request);
   resolve(page.target, [this, request](std::optional<domain::RoomKey> room) {
     if (!room || unusable(request->actor, *room)) return decline(request);
@@ -40,6 +45,7 @@ void ReaderCore::begin(const PagePtr& request) {
       if (moment.error().code != core::ErrorCode::kUnavailable) return decline(request);
       return std::exchange(request->done, nullptr)(core::fail(std::move(moment.error())));
     }
+    if (moment->timeline != timeline_) return decline(request);
     request->asked = std::move(*moment);
     step_page(request);
   });
@@ -58,18 +64,18 @@ void ReaderCore::step_page(const PagePtr& request) {
     return std::exchange(request->done, nullptr)(page->bytes);
   }
   if (request->tries++ == kMaxTries) return decline(request);
-  request->pending = (fresh ? 0 : 1) + (allowed ? 0 : 1);
-  if (!fresh) {
-    pages_.load(request->room, request->name, request->load, [this, request](PageCache::Found found) {
-      if (!found) request->hopeless = true;
-      request->found = std::move(found);
-      arrived(request, &ReaderCore::step_page);
-    });
-  }
-  if (!allowed) ask(request, at, &ReaderCore::step_page);
+  request->pending = 1;
+  // First of all: who may not read makes nobody read for them.
+  if (!allowed) return ask(request, at, &ReaderCore::step_page);
+  pages_.load(request->room, request->name, request->load, [this, request](PageCache::Found found) {
+    if (!found) request->hopeless = true;
+    request->found = std::move(found);
+    arrived(request, &ReaderCore::step_page);
+  });
 }
 
 void ReaderCore::decline(const PagePtr& request) {
+  if (late(*request)) return std::exchange(request->done, nullptr)(core::fail(took_too_long()));
   metrics_.uncached_reads.add();
   std::exchange(request->done, nullptr)(Bytes{});
 }

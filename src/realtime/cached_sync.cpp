@@ -6,8 +6,12 @@ namespace belfry::realtime {
 
 namespace {
 
-constexpr int kMaxTries = 4;
+/// After so long a read that memory could not answer is not begun anew.
+constexpr std::chrono::seconds kPatience{5};
+constexpr int kMaxTries = 5;
 constexpr std::int32_t kMaxLimit = 500;
+
+core::Error took_too_long() { return core::Error::unavailable("The read took too long. Try again shortly."); }
 
 }  // namespace
 
@@ -19,6 +23,7 @@ void ReaderCore::sync(const domain::Actor& actor, domain::SyncRoom command, Sync
   request->actor = actor;
   request->command = std::move(command);
   request->done = std::move(done);
+  request->late_at = clock_.now() + kPatience;
   resolve(request->command.target, [this, request](std::optional<domain::RoomKey> room) {
     if (!room || unusable(request->actor, *room)) return decline(request);
     request->room = *room;
@@ -36,6 +41,7 @@ void ReaderCore::begin(const SyncPtr& request) {
       if (moment.error().code != core::ErrorCode::kUnavailable) return decline(request);
       return std::exchange(request->done, nullptr)(core::fail(std::move(moment.error())));
     }
+    if (moment->timeline != timeline_) return decline(request);
     request->asked = std::move(*moment);
     step_sync(request);
   });
@@ -58,18 +64,15 @@ void ReaderCore::step_sync(const SyncPtr& request) {
     return std::exchange(request->done, nullptr)(domain::SyncedRoom{request->room, std::move(*page)});
   }
   if (request->tries++ == kMaxTries) return decline(request);
-  request->pending = (page ? 0 : 1) + (allowed ? 0 : 1);
-  if (!page) want_log(request, fresh ? nullptr : tail);
-  if (!allowed) ask(request, at, &ReaderCore::step_sync);
+  request->pending = 1;
+  // First of all: who may not read makes nobody read for them.
+  if (!allowed) return ask(request, at, &ReaderCore::step_sync);
+  want_log(request, fresh ? nullptr : tail);
 }
 
-/// `tail`: one that is not new enough, and may only need what was written since.
+/// `tail`: one that is not new enough, and first needs what was written since.
 void ReaderCore::want_log(const SyncPtr& request, const RoomTail* tail) {
-  auto from = request->command.since;
-  if (tail != nullptr) {
-    const bool reaches = tail->covers(from) || tail->slice(from, 1, core::Uuid{}).has_value();
-    if (reaches) from = tail->at().head.last_id;
-  }
+  const auto from = tail != nullptr ? tail->at().head.last_id : request->command.since;
   replays_.load(request->room, from, [this, request](bool read) {
     if (!read) request->hopeless = true;
     arrived(request, &ReaderCore::step_sync);
@@ -83,6 +86,7 @@ void ReaderCore::sync_uncached(const domain::Actor& actor, const domain::SyncRoo
 }
 
 void ReaderCore::decline(const SyncPtr& request) {
+  if (late(*request)) return std::exchange(request->done, nullptr)(core::fail(took_too_long()));
   sync_uncached(request->actor, request->command, std::exchange(request->done, nullptr));
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -34,6 +35,8 @@ std::optional<Moment> moment_of(UnitOfWork& work, const RoomKey& room) {
     }
   }
   moment.now = work.now();
+  // The clock was read before the snapshot was taken: what is in it is not later than what it holds.
+  if (moment.head.last_id) moment.now = std::max(moment.now, moment.head.last_id->value.v7_time());
   if (!found) return std::nullopt;
   return moment;
 }
@@ -49,7 +52,7 @@ class DatabaseReaderReads final : public ReaderReads {
         JobMode::kStatement, job("rooms.barrier"),
         [rooms = std::move(rooms)](UnitOfWork& work) -> Result<Heads> {
           auto now = work.log().heads_now(rooms);
-          return Heads{std::move(now.rooms), now.access_seq, now.now};
+          return Heads{std::move(now.rooms), now.access_seq, now.now, now.timeline};
         },
         std::move(done));
   }

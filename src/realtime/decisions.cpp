@@ -190,7 +190,7 @@ void HubCore::settle_join(const SubscriptionPtr& sub, const domain::RoomHead& he
     return forked(room);
   }
   sub->state = room->position.seq > sub->since.seq ? State::kBehind : State::kLive;
-  room->hinted = std::max(room->hinted, sub->since.seq);
+  hint(*room, sub->since.seq);
   arm(sub);
   answer_joins(sub, Joined{room->key, room->channel_id, head.last_visible_id});
   if (!sub->gone() && sub->state == State::kBehind) catch_up(sub);

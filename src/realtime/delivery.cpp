@@ -42,7 +42,7 @@ void HubCore::on_commit(const domain::CommitNotice& notice) {
 void HubCore::grow(const RoomPtr& room, std::span<const domain::SharedEvent> events, domain::Timeline timeline) {
   const auto last = events.back()->seq;
   const bool direct = room->live && timeline == timeline_;
-  if (!direct || run(room, events) == Run::kHole) room->hinted = std::max(room->hinted, last);
+  if (!direct || run(room, events) == Run::kHole) hint(*room, last);
 }
 
 HubCore::Run HubCore::run(const RoomPtr& room, std::span<const domain::SharedEvent> events) {
@@ -79,7 +79,7 @@ void HubCore::hold(Room& room, std::span<const domain::SharedEvent> events) {
         room.held.empty() || (event->seq == room.held.back()->seq + 1 && event->prev_id == room.held.back()->id);
     if (follows && room.held.size() < kMaxHeld) room.held.push_back(event);
   }
-  room.hinted = std::max(room.hinted, events.back()->seq);
+  hint(room, events.back()->seq);
 }
 
 /// From the commit to the end of the turn in which its members' sockets got it.
@@ -117,7 +117,13 @@ void HubCore::hook_turn_end() {
 
 void HubCore::flush_all() {
   for (const auto& weak : std::exchange(unflushed_, {})) {
-    if (const RoomPtr room = weak.lock()) flush(room);
+    const RoomPtr room = weak.lock();
+    if (!room || safely([&] { flush(room); })) continue;
+    // Nobody knows who has had what: they begin anew, and the other rooms go on.
+    room->iterating = 0;
+    room->pending.clear();
+    compact(*room);
+    forked(room);
   }
 }
 

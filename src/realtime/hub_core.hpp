@@ -113,11 +113,12 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   static bool expired(const Subscription& sub, core::TimePoint now, core::TimePoint occurred_at);
 
   // log_follower.cpp: closing holes by reading.
+  static void hint(Room& room, std::int64_t seq);
   void want(const RoomPtr& room, std::int64_t seq);
   void read_if_behind(const RoomPtr& room);
   void pump_reads();
   void read(const RoomPtr& room);
-  void on_page(const RoomPtr& room, const Position& asked, std::int64_t hinted, core::Result<domain::LogPage> page);
+  void on_page(const RoomPtr& room, const Position& asked, std::uint32_t hints, core::Result<domain::LogPage> page);
   void forked(const RoomPtr& room);
 
   // access_log.cpp: what concerns a subject.

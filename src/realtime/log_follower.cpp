@@ -24,8 +24,13 @@ core::Error lost() { return core::Error::unavailable("The room's log cannot be f
 
 }  // namespace
 
+void HubCore::hint(Room& room, std::int64_t seq) {
+  ++room.hints;
+  room.hinted = std::max(room.hinted, seq);
+}
+
 void HubCore::want(const RoomPtr& room, std::int64_t seq) {
-  room->hinted = std::max(room->hinted, seq);
+  hint(*room, seq);
   read_if_behind(room);
 }
 
@@ -57,16 +62,16 @@ void HubCore::read(const RoomPtr& room) {
   query.limit = records_per_read(room->count);
   query.control_records = true;
   reads_->page(query, guarded([this, counted = room != access_, weak = std::weak_ptr(room), asked = room->position,
-                               hinted = room->hinted](core::Result<domain::LogPage> page) {
+                               hints = room->hints](core::Result<domain::LogPage> page) {
                  if (counted) --reads_in_flight_;
                  if (const RoomPtr still = weak.lock(); still && !still->dropped) {
-                   on_page(still, asked, hinted, std::move(page));
+                   on_page(still, asked, hints, std::move(page));
                  }
                  pump_reads();
                }));
 }
 
-void HubCore::on_page(const RoomPtr& room, const Position& asked, std::int64_t hinted,
+void HubCore::on_page(const RoomPtr& room, const Position& asked, std::uint32_t hints,
                       core::Result<domain::LogPage> page) {
   room->reading = false;
   if (!room->live) return;
@@ -85,7 +90,7 @@ void HubCore::on_page(const RoomPtr& room, const Position& asked, std::int64_t h
   if (room->dropped) return;
   // A hint that the log does not bear out was of a lost history; one that came during the read may be newer than the
   // page.
-  const bool disproved = page->events.empty() && room->hinted == hinted;
+  const bool disproved = page->events.empty() && room->hints == hints;
   room->hinted = disproved ? head.seq : std::max(room->hinted, head.seq);
   read_if_behind(room);
 }

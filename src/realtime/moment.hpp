@@ -13,6 +13,7 @@ struct Moment {
   domain::RoomHead head;
   std::int64_t access_seq = 0;
   core::TimePoint now{};
+  domain::Timeline timeline = 0;  ///< of a barrier
 
   /// Another history: one place, two records.
   bool contradicts(const Moment& other) const {
@@ -23,7 +24,8 @@ struct Moment {
 
 /// The point at which a reader must hold a right to be given, at `asked`, what is as of `content`.
 inline Moment later(const Moment& content, const Moment& asked) {
-  return {content.head, std::max(content.access_seq, asked.access_seq), std::max(content.now, asked.now)};
+  return {content.head, std::max(content.access_seq, asked.access_seq), std::max(content.now, asked.now),
+          asked.timeline};
 }
 
 }  // namespace belfry::realtime

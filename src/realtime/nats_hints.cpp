@@ -48,7 +48,7 @@ std::string NatsHints::sign(std::string_view subject, std::string_view position,
   std::string text;
   text.reserve(subject.size() + position.size() + records.size() + 2);
   text.append(subject).append("\n").append(position).append("\n").append(records);
-  return core::hmac_sha256(key_, text);
+  return core::to_hex(core::hmac_sha256(key_, text));
 }
 
 std::vector<std::string> NatsHints::say(const domain::LogHint& hint, std::size_t max_bytes) const {

@@ -24,12 +24,19 @@ ReaderCore::ReaderCore(const RoomReaderOptions& options, std::unique_ptr<ReaderR
       desk_(*reads_, decisions_, metrics),
       pages_(*reads_, budget_, metrics),
       replays_(*reads_, budget_, metrics),
+      clock_(clock),
       doorkeeper_(clock),
       targets_(kRememberedTargets) {}
 
 void ReaderCore::access_restarted(std::optional<std::int64_t> seq) {
   decisions_.access_restarted(seq);
   if (!seq) reset();
+}
+
+void ReaderCore::history(std::optional<domain::Timeline> timeline) {
+  if (timeline == timeline_) return;
+  timeline_ = timeline;
+  reset();
 }
 
 void ReaderCore::access_applied(core::UserId subject, std::int64_t seq) { decisions_.access_applied(subject, seq); }
@@ -47,8 +54,8 @@ void ReaderCore::resolve(const domain::RoomTarget& target, Resolved done) {
   auto& waiting = resolving_[target.channel_id.value];
   waiting.push_back(std::move(done));
   if (waiting.size() > 1) return;
-  reads_->resolve(target, line_.guard([this, target](core::Result<domain::RoomKey> room) {
-    if (room) targets_.put(target, *room);
+  reads_->resolve(target, line_.guard([this, target, epoch = epoch_](core::Result<domain::RoomKey> room) {
+    if (room && epoch == epoch_) targets_.put(target, *room);
     auto asked = resolving_.extract(target.channel_id.value);
     for (auto& next : asked.mapped()) next(room ? std::optional(*room) : std::nullopt);
   }));
@@ -68,7 +75,11 @@ bool ReaderCore::history_holds(const Request& request, const Moment* kept) {
   return false;
 }
 
+/// Rooms too: a lost history may have given their numbers to others. And whom its jobs wrote down is written again.
 void ReaderCore::reset() {
+  ++epoch_;
+  targets_.clear();
+  introductions_ = {};
   decisions_.clear();
   pages_.clear();
   replays_.clear();

@@ -20,7 +20,7 @@ namespace belfry::realtime {
 
 /// The rule by which memory is served: the barrier gives the moment of the request; content must be of that moment or
 /// later; and the reader must be known to be allowed at the later of both, never only before it. What is missing is
-/// read, at most twice; then, and in every doubt, the request is answered by one job that decides and reads.
+/// read, a few times at most; then, and in every doubt, the request is answered by one job that decides and reads.
 class ReaderCore final : public CachedRoomReader, public HubObserver {
  public:
   /// `want_access` makes the hub read the access log up to there.
@@ -32,6 +32,7 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   void on_database_restored() override { reset(); }
 
   void access_restarted(std::optional<std::int64_t> seq) override;
+  void history(std::optional<domain::Timeline> timeline) override;
   void access_applied(core::UserId subject, std::int64_t seq) override;
   void delivered(const domain::SharedEvent& event) override { replays_.grow(event); }
   void allowed(const domain::Actor& actor, const domain::RoomKey& room, const domain::RoomDecision& decision) override;
@@ -46,6 +47,7 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
     int tries = 0;
     int pending = 0;
     bool hopeless = false;
+    core::TimePoint late_at{};  ///< the long way is not begun any more
   };
   struct PageRequest : Request {
     std::string name;
@@ -62,6 +64,7 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   using Resolved = std::move_only_function<void(std::optional<domain::RoomKey>)>;
 
   void resolve(const domain::RoomTarget& target, Resolved done);
+  bool late(const Request& request) const { return clock_.now() >= request.late_at; }
   bool unusable(const domain::Actor& actor, const domain::RoomKey& room) const;
   bool history_holds(const Request& request, const Moment* kept);
   /// Asks for the decision; `step` runs when everything that is pending is there.
@@ -95,10 +98,13 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   DecisionDesk desk_;
   PageCache pages_;
   ReplayCache replays_;
+  const core::Clock& clock_;
   Doorkeeper doorkeeper_;
   Introductions introductions_;
   TargetCache targets_;
   std::unordered_map<std::int64_t, std::vector<Resolved>> resolving_;  ///< discussions, by channel
+  std::optional<domain::Timeline> timeline_ = domain::Timeline{0};     ///< in which memory is known to be
+  std::uint64_t epoch_ = 0;                                            ///< of memory
   Lifeline line_;
 };
 

@@ -17,6 +17,7 @@ struct Heads {
   std::vector<domain::RoomHead> rooms;
   std::int64_t access_seq = 0;
   core::TimePoint now{};
+  domain::Timeline timeline = 0;
 };
 
 struct LoadedPage {

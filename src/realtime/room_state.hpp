@@ -102,6 +102,7 @@ struct Room {
   bool holes = false;
   Position position;                      ///< processed and delivered up to here
   std::int64_t hinted = 0;                ///< the log is said to reach this far
+  std::uint32_t hints = 0;                ///< how often it was said
   std::vector<domain::SharedEvent> held;  ///< directly after `position`
   /// Up to `position`; leaves at the end of the loop's turn. Whoever is suspended before that has not had it.
   std::vector<domain::SharedEvent> pending;

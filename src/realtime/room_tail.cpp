@@ -119,7 +119,8 @@ void RoomTail::insert(Stretch stretch) {
   };
   if (std::ranges::any_of(stretches_, [&](const Stretch& known) { return within(stretch, known); })) return;
   std::erase_if(stretches_, [&](const Stretch& known) { return within(known, stretch); });
-  if (stretches_.size() >= kMaxStretches) stretches_.erase(stretches_.begin());
+  // Never the one that reaches the end, which most ask for; there is one at most.
+  if (stretches_.size() >= kMaxStretches) stretches_.erase(std::ranges::find(stretches_, false, &Stretch::to_the_end));
   stretches_.push_back(std::move(stretch));
 }
 

@@ -85,6 +85,7 @@ void HubCore::on_swept(const std::vector<std::pair<domain::RoomKey, Position>>& 
 bool HubCore::other_timeline(domain::Timeline timeline) {
   if (timeline == timeline_) return false;
   timeline_ = timeline;
+  if (observer_ != nullptr) observer_->history(std::nullopt);
   for (const auto& [key, room] : rooms_) room->held.clear();
   verify_ = true;
   return true;
@@ -101,6 +102,7 @@ void HubCore::verify(const std::vector<std::pair<domain::RoomKey, Position>>& ve
     const bool same_history = head != found.end() && (head->second.seq > position.seq || head->second.same(position));
     room->held.clear();  // may be of a lost history: read again
     if (same_history) {
+      if (room == access_ && observer_ != nullptr) observer_->history(timeline_);
       want(room, head->second.seq);
     } else {
       forked(room);

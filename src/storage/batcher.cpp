@@ -68,7 +68,12 @@ void Batcher::run() {
 
 void Batcher::put_aside(std::shared_ptr<MessageJob> item) {
   if (aside_.size() >= engine_.options.max_queued_jobs) return item->fail(unavailable_error());
-  aside_.push_back({std::move(item), Clock::now() + kProbeEvery});
+  // All of one channel are probed together, so that they stay in their order.
+  auto probe_at = Clock::now() + kProbeEvery;
+  for (const auto& waiting : aside_) {
+    if (waiting.item->command.channel_id == item->command.channel_id) probe_at = waiting.probe_at;
+  }
+  aside_.push_back({std::move(item), probe_at});
 }
 
 void Batcher::collect_aside(Items& batch) {

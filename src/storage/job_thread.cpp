@@ -49,12 +49,15 @@ void JobThread::run() {
 
 void JobThread::await_connection() {
   while (!link_.open()) {
+    bool unreachable = false;
     try {
       link_.get();
     } catch (const Unreachable&) {
-      engine_.lost();
+      unreachable = true;
     }
     count_connection();
+    // One thread that finds no place at the server says nothing about the others' history.
+    if (unreachable && !others_connected()) engine_.lost();
     if (link_.open() || !others_connected() || engine_.stopping) return;
     std::this_thread::sleep_for(kLookForOthers);
   }
@@ -186,13 +189,15 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
       link_.drop();
       engine_.lost();
       // A connection that died while idle says nothing about this job, which has not begun.
-      if (!begun && job.tries == 0) return std::nullopt;
+      if (job.tries == 0 && (!begun || job.mode == domain::JobMode::kStatement)) return std::nullopt;
       telemetry::warn("database_connection_lost", {{"job", job.options.name}, {"error", failure.text}});
       return core::fail(unavailable_error());
     case FailureKind::kUnreachable:
-      engine_.lost();
       count_connection();
-      if (!others_connected()) return core::fail(unavailable_error());
+      if (!others_connected()) {
+        engine_.lost();
+        return core::fail(unavailable_error());
+      }
       parked = true;
       queue_again(held);
       return std::nullopt;

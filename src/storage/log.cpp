@@ -8,6 +8,11 @@
 #include "storage/head_row.hpp"
 #include "storage/values.hpp"
 
+// By which the name of a WAL file begins; a standby has none of its own yet.
+#define TIMELINE                               \
+  "CASE WHEN pg_is_in_recovery() THEN 0 ELSE " \
+  "('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END"
+
 namespace belfry::storage {
 namespace {
 
@@ -25,7 +30,7 @@ constexpr Statement kHeads{"log_heads", R"sql(
 // The access log is always asked for, so that the clock comes even when no room exists.
 constexpr Statement kHeadsNow{"log_heads_now", R"sql(
   WITH clock AS MATERIALIZED (SELECT epoch_ms(clock_timestamp()) AS now)
-  SELECT clock.now, )sql" HEAD_COLUMNS R"sql(
+  SELECT clock.now, )sql" TIMELINE R"sql(, )sql" HEAD_COLUMNS R"sql(
   FROM (SELECT 0::smallint AS kind, 0::bigint AS key
         UNION
         SELECT kind, key FROM unnest($1::smallint[], $2::bigint[]) AS rooms (kind, key)) AS asked
@@ -77,8 +82,7 @@ constexpr Statement kPage{"log_page", R"sql(
 // number. The name of a WAL file begins with the timeline.
 constexpr Statement kJournal{"log_journal", R"sql(
   SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
-         CASE WHEN pg_is_in_recovery() THEN 0
-              ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END,
+         )sql" TIMELINE R"sql(,
          grown.kind, grown.key, grown.seq
   FROM (VALUES (1)) AS always
   LEFT JOIN (
@@ -160,6 +164,7 @@ domain::HeadsNow PgLog::heads_now(std::span<const RoomKey> rooms) {
   for (const auto& row : rows) {
     RowReader reader(row);
     heads.now = reader.next<core::TimePoint>();
+    heads.timeline = reader.next<domain::Timeline>();
     auto head = read_head(reader);
     if (head.room == domain::kAccessLog) {
       heads.access_seq = head.last_seq;

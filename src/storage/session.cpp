@@ -19,7 +19,12 @@ void Connection::prepare_once(const Statement& statement) {
 void Connection::end_transaction() {
   if (!std::exchange(left_open_, false)) return;
   sent();
-  pqxx::nontransaction(connection_).exec("COMMIT");
+  try {
+    pqxx::nontransaction(connection_).exec("COMMIT");
+  } catch (...) {
+    connection_.disconnect();  // its transaction may still be open
+    throw;
+  }
 }
 
 }  // namespace belfry::storage

@@ -46,10 +46,15 @@ PgUnitOfWork::PgUnitOfWork(Connection& connection, domain::JobMode mode, std::ch
       idempotency_(session_) {
   if (mode == domain::JobMode::kStatement) return;
   connection_.sent();
-  const auto rows = transaction_.exec(std::string(connection.end_of_last()) +
-                                      (mode == domain::JobMode::kRead ? kBeginRead : kBeginWrite));
+  try {
+    const auto rows = transaction_.exec(std::string(connection.end_of_last()) +
+                                        (mode == domain::JobMode::kRead ? kBeginRead : kBeginWrite));
+    began_at_ = core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
+  } catch (...) {
+    connection.raw().disconnect();  // BEGIN may have been done: nobody may find its transaction open
+    throw;
+  }
   open_ = true;
-  began_at_ = core::TimePoint(std::chrono::milliseconds(rows.at(0).at(0).as<std::int64_t>()));
 }
 
 PgUnitOfWork::~PgUnitOfWork() {

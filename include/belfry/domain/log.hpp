@@ -48,6 +48,7 @@ struct HeadsNow {
   std::vector<RoomHead> rooms;
   std::int64_t access_seq = 0;  ///< head of the access log
   TimePoint now{};
+  Timeline timeline = 0;
 };
 
 /// Reads of the log within one transaction's snapshot.

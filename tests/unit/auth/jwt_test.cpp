@@ -1,4 +1,5 @@
 #include "belfry/auth/jwt.hpp"
+#include "belfry/core/mac.hpp"
 
 #include <functional>
 #include <string>
@@ -30,7 +31,7 @@ class FixedClock final : public core::Clock {
 
 std::string signed_token(const std::string& header, const std::string& claims, const std::string& secret = kSecret) {
   const std::string input = encode_base64url(header) + "." + encode_base64url(claims);
-  return input + "." + encode_base64url(hmac_sha256(secret, input));
+  return input + "." + encode_base64url(core::hmac_sha256(secret, input));
 }
 
 const std::string kHs256Header = R"({"alg":"HS256"})";

@@ -118,20 +118,48 @@ TEST_F(CachedPageTest, PromotedStandbyWithoutTheTailIsNoticed) {
   warm(user(1));
   world.logs[kRoom].pop_back();
   EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "shorter than what was seen";
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "written down again";
   EXPECT_EQ(ask_and_settle(user(1)), "as of 2");
   world.logs[kRoom].pop_back();
   clock.pass(milliseconds{5});
   world.append(kRoom);
   EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "another record in the same place";
+  ask_and_settle(user(1));
   EXPECT_EQ(ask_and_settle(user(1)), "as of 2");
+}
+
+TEST_F(CachedPageTest, MemoryIsOfOneHistoryOfTheDatabase) {
+  core->history(1);
+  logs->timeline = 1;
+  warm(user(1));
+  logs->timeline = 2;  // promoted; the hub does not know yet
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+  core->history(std::nullopt);
+  ask_and_settle(user(1));
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "its place in the access log is not compared yet";
+  core->history(2);
+  ask_and_settle(user(1));
+  EXPECT_EQ(ask_and_settle(user(1)), "as of 0");
+}
+
+TEST_F(CachedPageTest, NobodyReadsForThoseWhoMayNot) {
+  warm(user(1));
+  world.revoke(user_id(2));
+  ask_and_settle(user(2));
+  world.append(kRoom);
+  const auto pages = logs->pages;
+  EXPECT_EQ(ask_and_settle(user(2)), "uncached");
+  EXPECT_EQ(logs->pages, pages);
 }
 
 TEST_F(CachedPageTest, RestoredDatabaseLeavesNothing) {
   warm(user(1));
   core->on_database_restored();
+  EXPECT_EQ(ask_and_settle(user(1)), "uncached") << "written down again";
   ask(user(1));
   logs->answer(Asked::kHeads);
-  EXPECT_EQ(logs->calls.size(), 2U) << "page and decision";
+  logs->answer(Asked::kDecide);
+  EXPECT_EQ(logs->count(Asked::kPage), 1U);
   core->on_database_restored();
   logs->settle();
   EXPECT_EQ(answered(), "uncached") << "what was read before it counts no more";

@@ -109,12 +109,14 @@ TEST_F(CachedSyncTest, DeletionWhileTheLogIsReadIsReadAgain) {
   tell({first});
   begin();
   core->on_database_restored();
+  ASSERT_TRUE(sync_and_settle(user(1), first->id));
   sync(user(1), first->id);
   // The first read saw the log without it.
+  logs->answer(Asked::kResolve);
   logs->answer(Asked::kHeads);
+  logs->answer(Asked::kDecide);
   const auto page = logs->next(Asked::kReplay);
   logs->look(page);
-  logs->answer(Asked::kDecide);
   tell({deletion()});
   logs->answer(page);
   EXPECT_EQ(logs->count(Asked::kReplay), 1U);

@@ -59,7 +59,8 @@ class NatsHintsTest : public ::testing::Test {
   }
   /// What somebody with our key says, whatever it is.
   std::string forged(const std::string& position, const std::string& records) const {
-    return position + "\n" + core::hmac_sha256("key", hints.room(kPosts) + "\n" + position + "\n" + records) + "\n" +
+    return position + "\n" +
+           core::to_hex(core::hmac_sha256("key", hints.room(kPosts) + "\n" + position + "\n" + records)) + "\n" +
            records;
   }
   static std::string records_of(const std::string& text) { return text.substr(text.rfind('\n') + 1); }

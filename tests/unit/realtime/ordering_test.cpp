@@ -125,6 +125,21 @@ TEST_F(OrderingTest, ReaderThatLeavesFromInsideADeliveryCostsNobodyTheEvent) {
   for (const auto& one : others) hub->remove(*one);
 }
 
+TEST_F(OrderingTest, TrueHintDuringTheReadThatDisprovesAFalseOneIsKept) {
+  domain::LogHint lie;
+  lie.room = kRoom;
+  lie.last_seq = 1'000'000;
+  hub->on_hint(lie);
+  const auto page = reads->only(ReadKind::kPage);
+  ScriptedReads::look(page);
+  world.append(kRoom);
+  hub->on_hint();
+  reads->answer(reads->only(ReadKind::kScan));
+  reads->answer(page);
+  reads->settle();
+  EXPECT_EQ(alice->heard, (Heard{"7#1"}));
+}
+
 TEST_F(OrderingTest, HintsDuringASweepShareTheNextOne) {
   hub->on_hint();
   hub->on_hint();

@@ -29,6 +29,7 @@ class ScriptedReaderReads final : public ReaderReads {
       }
       heads.access_seq = access_seq();
       heads.now = clock_.now();
+      heads.timeline = timeline;
       return heads;
     });
   }
@@ -140,6 +141,7 @@ class ScriptedReaderReads final : public ReaderReads {
   int syncs = 0;
   std::int32_t replay_limit = 1000;
   bool granted = false;
+  domain::Timeline timeline = 0;
   milliseconds retention{std::chrono::hours{24}};
 
  private:
