@@ -19,6 +19,13 @@ domain::CreateMessage say(const Place& place, const domain::Actor& actor) {
   return {.actor = actor, .channel_id = place.channel, .body = "hello", .client_message_id = {}, .idempotency = {}};
 }
 
+storage::DatabaseOptions patient() {
+  auto options = options_for(database().url(), 8);
+  options.lock_timeout = std::chrono::seconds{20};
+  options.idle_in_transaction_timeout = std::chrono::seconds{20};
+  return options;
+}
+
 /// Holds the room of `place` in a write job of `node` until a second writer waits for it; `act` runs under the lock.
 std::future<Result<void>> hold_until_awaited(Node& node, const Place& place, std::promise<void>& locked,
                                              std::function<void(UnitOfWork&)> act) {
@@ -36,8 +43,8 @@ std::future<Result<void>> hold_until_awaited(Node& node, const Place& place, std
 class Sanctioned : public ::testing::TestWithParam<domain::SanctionKind> {};
 
 TEST_P(Sanctioned, AMessageThatWaitsBehindASanctionIsRefused) {
-  Node first(options_for(database().url()));
-  Node second(options_for(database().url()));
+  Node first(patient());
+  Node second(patient());
   const auto place = make_place(database().url());
   const auto author = user_actor();
   ASSERT_TRUE(second.message(say(place, author)).get()) << "allowed before";
@@ -64,8 +71,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Sanctioned, ::testing::Values(domain::SanctionKi
                          [](const auto& kind) { return kind.param == domain::SanctionKind::kBan ? "Ban" : "Mute"; });
 
 TEST(SlowMode, LetsOneOfManyParallelMessagesOnTwoNodesThrough) {
-  Node first(options_for(database().url()));
-  Node second(options_for(database().url()));
+  Node first(patient());
+  Node second(patient());
   for (int round = 0; round < 5; ++round) {
     const auto place = make_place(database().url());
     {
@@ -114,13 +121,6 @@ std::unique_ptr<Transaction> hold(const domain::RoomKey& room) {
   holder->sql().exec_params("SELECT FROM room_log WHERE kind = $1 AND key = $2 FOR UPDATE", static_cast<int>(room.kind),
                             room.key);
   return holder;
-}
-
-storage::DatabaseOptions patient() {
-  auto options = options_for(database().url(), 8);
-  options.lock_timeout = std::chrono::seconds{20};
-  options.idle_in_transaction_timeout = std::chrono::seconds{20};
-  return options;
 }
 
 TEST(Races, AMessageThatWaitsWhileItsAuthorsRightIsRevokedIsRefused) {
@@ -216,8 +216,8 @@ TEST(Races, RoomsAreLockedInTheOrderOfTheirIdsAndNotAsTheyAreNamed) {
 }
 
 TEST(Races, IdsOfPostsAndMessagesRiseInCommitOrderWhicheverNodeWrites) {
-  Node first(options_for(database().url()));
-  Node second(options_for(database().url()));
+  Node first(patient());
+  Node second(patient());
   const auto place = make_place(database().url());
   std::int64_t message = 0;
   std::int64_t post = 0;
