@@ -251,6 +251,8 @@ class Node::Impl {
   realtime::HubOptions hub_options() {
     realtime::HubOptions options;
     options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
+    options.last_pass = [this] { return server_.last_pass(); };
+    options.turn_within = [this](std::chrono::microseconds delay) { loop_.turn_within(delay); };
     options.join_pace = kJoinPace;
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {

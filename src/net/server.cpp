@@ -68,6 +68,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   void drain(const DrainPlan& plan, std::move_only_function<void()> done);
   void shut_down();
   std::size_t connections() const { return connections_.size(); }
+  realtime::SendPass last_pass() const { return edge_->flusher->last_pass(); }
 
  private:
   static runtime::Task<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor);
@@ -239,6 +240,8 @@ Server::~Server() { impl_->shut_down(); }
 core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
 
 void Server::drain(DrainPlan plan, std::move_only_function<void()> done) { impl_->drain(plan, std::move(done)); }
+
+realtime::SendPass Server::last_pass() const { return impl_->last_pass(); }
 
 std::size_t Server::connections() const { return impl_->connections(); }
 

@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/container/small_vector.hpp>
 
 #include "belfry/runtime/loop.hpp"
 #include "belfry/telemetry/metrics.hpp"
@@ -33,7 +33,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
    public:
     virtual ~Observer() = default;
     virtual void on_read() = 0;
-    /// After a flush at the turn's end, or when a full socket took bytes again.
+    /// After each flush of a socket that is full or was, and after the next one once `tell_progress` was called.
     virtual void on_flushed() = 0;
     /// The peer is gone; the socket is closed.
     virtual void on_failed() = 0;
@@ -74,12 +74,16 @@ class Transport : public std::enable_shared_from_this<Transport> {
   bool open() const { return socket_.is_open(); }
 
   void observe(Observer* observer) { observer_ = observer; }
+  void tell_progress() { progress_wanted_ = true; }
   /// From here on bytes and writes count as WebSocket traffic.
   void count_as_websocket(telemetry::Metrics& metrics);
   void stop_counting();
 
  private:
   friend class TurnFlusher;
+
+  /// Says to the processor that a flush is near: a room's sockets are more than its caches hold.
+  void prefetch() const;
 
   struct Chunk {
     std::shared_ptr<const void> owner;
@@ -103,7 +107,8 @@ class Transport : public std::enable_shared_from_this<Transport> {
   std::shared_ptr<TurnFlusher> flusher_;
   Observer* observer_ = nullptr;
   telemetry::Metrics* metrics_ = nullptr;
-  std::vector<Chunk> chunks_;
+  /// What one turn gives a socket of one room is one chunk: it needs no memory of its own.
+  boost::container::small_vector<Chunk, 2> chunks_;
   std::size_t first_ = 0;  ///< chunks before it are sent
   std::size_t queued_ = 0;
   std::size_t accounted_ = 0;
@@ -111,6 +116,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   bool begun_ = false;  ///< some bytes of the first chunk are sent
   bool dirty_ = false;
   bool waiting_ = false;
+  bool progress_wanted_ = false;
   bool failed_ = false;
   std::move_only_function<void(ErrorCode)> drained_;
   std::string given_back_;

@@ -10,9 +10,15 @@
 namespace belfry::net {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// A frame for ten thousand sockets leaves in several turns, so that reading goes on in between.
 constexpr auto kMaxFlush = std::chrono::milliseconds(2);
 constexpr std::size_t kFlushesPerLook = 32;
+/// A send is long enough to bring the next but one from memory.
+constexpr std::size_t kAhead = 2;
+/// Below that a pass is over before anybody could wait for it.
+constexpr std::size_t kLargePass = 64;
 
 }  // namespace
 
@@ -25,9 +31,15 @@ void TurnFlusher::start() {
 void TurnFlusher::flush() {
   if (stopped_ || (flushing_.empty() && dirty_.empty())) return;
   // What a transport's owner queues while it is flushed waits for the next turn: no owner can hold the others up.
-  if (flushing_.empty()) flushing_.swap(dirty_);
-  const auto end = std::chrono::steady_clock::now() + kMaxFlush;
+  const auto now = Clock::now();
+  if (flushing_.empty()) {
+    flushing_.swap(dirty_);
+    began_ = now;
+    pass_.running = flushing_.size() >= kLargePass;
+  }
+  const auto end = now + kMaxFlush;
   while (next_ < flushing_.size()) {
+    if (next_ + kAhead < flushing_.size()) flushing_[next_ + kAhead]->prefetch();
     const auto transport = std::move(flushing_[next_++]);
     try {
       transport->flush();
@@ -35,11 +47,15 @@ void TurnFlusher::flush() {
       telemetry::error("flush_failed", {{"what", error.what()}});
       transport->cut();
     }
-    if (next_ % kFlushesPerLook == 0 && std::chrono::steady_clock::now() >= end) break;
+    if (next_ % kFlushesPerLook == 0 && Clock::now() >= end) break;
   }
   if (next_ == flushing_.size()) {
     flushing_.clear();
     next_ = 0;
+    if (pass_.running) {
+      const auto ended = Clock::now();
+      pass_ = {.running = false, .ended = ended, .took = ended - began_};
+    }
   }
   if (!flushing_.empty() || !dirty_.empty()) loop_.post([] {});
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
+#include "belfry/realtime/hub.hpp"
 #include "belfry/runtime/loop.hpp"
 
 namespace belfry::net {
@@ -19,6 +21,7 @@ class TurnFlusher : public std::enable_shared_from_this<TurnFlusher> {
   void flush();
   /// Where small frames of one transport are laid side by side; used within one send only.
   std::vector<char>& scratch() { return scratch_; }
+  const realtime::SendPass& last_pass() const { return pass_; }
   /// Takes the loop out of reach: nothing is posted from here on.
   void stop() { stopped_ = true; }
 
@@ -27,6 +30,8 @@ class TurnFlusher : public std::enable_shared_from_this<TurnFlusher> {
   bool stopped_ = false;
   std::vector<std::shared_ptr<Transport>> dirty_;
   std::vector<std::shared_ptr<Transport>> flushing_;
+  realtime::SendPass pass_;
+  std::chrono::steady_clock::time_point began_;
   std::size_t next_ = 0;  ///< of `flushing_`; those before it are flushed
   std::vector<char> scratch_;
 };

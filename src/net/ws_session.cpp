@@ -55,6 +55,7 @@ class WsSessionImpl final : public WsSession,
   void abandon() override;
 
   void send(const realtime::SharedFrame& frame) override;
+  bool offer(const realtime::SharedFrame& frame) override;
   bool writable() const override;
   void close(CloseCode code, std::string_view reason) override;
 
@@ -223,7 +224,14 @@ runtime::Task<void> WsSessionImpl::until_writable() {
 bool WsSessionImpl::writable() const {
   if (transport_->queued() < edge_->limits.max_queued_bytes) return true;
   told_full_ = true;
+  transport_->tell_progress();
   return false;
+}
+
+bool WsSessionImpl::offer(const realtime::SharedFrame& frame) {
+  if (!writable()) return false;
+  send(frame);
+  return true;
 }
 
 // One answer may be larger than the whole limit: what counts is how much it finds waiting.
@@ -249,6 +257,7 @@ void WsSessionImpl::close(CloseCode code, std::string_view reason) {
 
 void WsSessionImpl::on_close_frame() {
   closing_ = close_queued_ = true;
+  transport_->tell_progress();
   cut_at_ = std::min(cut_at_, edge_->wheel.now() + edge_->limits.write_timeout);
   arm();
 }

@@ -12,6 +12,14 @@ namespace {
 constexpr std::size_t kMaxHeld = 256;
 /// Events that a room collects in one turn.
 constexpr std::size_t kMaxPending = 256;
+/// What one more write to a socket costs, about, and how long a room waits to save one for each of its members.
+constexpr std::chrono::microseconds kSendCost{5};
+constexpr std::chrono::microseconds kLeastPatience{300};
+constexpr std::chrono::microseconds kMostPatience{5000};
+/// A pass that takes longer is not waited for.
+constexpr std::chrono::milliseconds kLongestPass{50};
+
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -26,6 +34,7 @@ void HubCore::on_commit(const domain::CommitNotice& notice) {
       room->pending_commit = notice.committed_at;
     }
     if (room->pending.empty()) observe_commit(*room);
+    wait_for_commit(*room, notice.more);
     read_if_behind(room);
   };
   // The access log first: what follows it in the same notice then need not stall.
@@ -89,6 +98,40 @@ void HubCore::observe_commit(Room& room) {
   }
 }
 
+bool HubCore::large(const Room& room) const {
+  return options_.last_pass && options_.turn_within && kSendCost * room.count >= kLeastPatience;
+}
+
+/// One more write to each of a thousand sockets costs milliseconds, however little is written. What comes while a pass
+/// over the sockets is under way waits until that has ended and as long again: then all that is under way comes along,
+/// and fan-out leaves half of the time to others.
+void HubCore::wait_for_pass(Room& room) {
+  if (room.wait == Room::Wait::kPass || !large(room) || !options_.last_pass().running) return;
+  room.wait = Room::Wait::kPass;
+  room.waits_since = wheel_.now();
+}
+
+/// The same where the room's next commit is on its way: up to the time that the writes would take.
+void HubCore::wait_for_commit(Room& room, bool more) {
+  if (room.pending.empty() || room.wait == Room::Wait::kPass) return;
+  if (!more || !large(room)) {
+    room.wait = Room::Wait::kNothing;
+  } else if (room.wait == Room::Wait::kNothing) {
+    room.wait = Room::Wait::kCommit;
+    room.waits_since = wheel_.now();
+  }
+}
+
+Clock::time_point HubCore::leaves_at(const Room& room) const {
+  if (room.wait == Room::Wait::kNothing) return {};
+  if (room.wait == Room::Wait::kCommit) {
+    return room.waits_since + std::min<Clock::duration>(kMostPatience, kSendCost * room.count);
+  }
+  const auto pass = options_.last_pass();
+  return pass.running ? room.waits_since + kLongestPass
+                      : pass.ended + std::min<Clock::duration>(kMostPatience, pass.took);
+}
+
 /// In order; what members see waits for the end of the turn, and leaves before anything that takes members away.
 void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
   const Position before = room->position;
@@ -102,6 +145,7 @@ void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
       if (options_.at_turn_end) unflushed_.push_back(room);
     }
     room->pending.push_back(event);
+    wait_for_pass(*room);
     if (!options_.at_turn_end || room->pending.size() >= kMaxPending) flush(room);
   } else if (room == access_) {
     apply_access(*event);
@@ -112,7 +156,26 @@ void HubCore::deliver(const RoomPtr& room, const domain::SharedEvent& event) {
 
 void HubCore::hook_turn_end() {
   if (!options_.at_turn_end) return;
-  options_.at_turn_end(guarded([this] { flush_all(); }));
+  options_.at_turn_end(guarded([this] { flush_due(); }));
+}
+
+void HubCore::flush_due() {
+  if (unflushed_.empty()) return;
+  const auto now = wheel_.now();
+  std::vector<std::weak_ptr<Room>> waiting;
+  auto next = Clock::time_point::max();
+  std::erase_if(unflushed_, [&](const std::weak_ptr<Room>& weak) {
+    const auto room = weak.lock();
+    if (!room || room->pending.empty()) return false;
+    const auto at = leaves_at(*room);
+    if (at <= now) return false;
+    next = std::min(next, at);
+    waiting.push_back(weak);
+    return true;
+  });
+  flush_all();
+  unflushed_.insert(unflushed_.end(), waiting.begin(), waiting.end());
+  if (!waiting.empty()) options_.turn_within(std::chrono::ceil<std::chrono::microseconds>(next - now));
 }
 
 void HubCore::flush_all() {
@@ -130,6 +193,7 @@ void HubCore::flush_all() {
 void HubCore::flush(const RoomPtr& room) {
   if (room->pending.empty()) return;
   auto pending = std::exchange(room->pending, {});
+  room->wait = Room::Wait::kNothing;
   Position before = room->pending_before;
   std::vector<FrameCache> frames(pending.size());
   for (std::size_t at = 0; at < pending.size() && !room->dropped;) {

@@ -86,6 +86,11 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   Run run(const RoomPtr& room, std::span<const domain::SharedEvent> events);
   void hold(Room& room, std::span<const domain::SharedEvent> events);
   void deliver(const RoomPtr& room, const domain::SharedEvent& event);
+  bool large(const Room& room) const;
+  void wait_for_pass(Room& room);
+  void wait_for_commit(Room& room, bool more);
+  std::chrono::steady_clock::time_point leaves_at(const Room& room) const;
+  void flush_due();
   void flush_all();
   void flush(const RoomPtr& room);
   void observe_commit(Room& room);
@@ -104,7 +109,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   bool give_one_by_one(const SubscriptionPtr& sub, Piece& piece, Position before, core::TimePoint now);
   const SharedFrame& frame_for(Piece& piece, const Encoder& encoder);
   static void fall_behind(Subscription& sub, const Position& before);
-  bool give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event);
+  bool give(Subscriber& subscriber, FrameCache& frames, const domain::Event& event, core::TimePoint now);
   void give_up(const SubscriptionPtr& sub);
   void apply_control(const RoomPtr& room, const domain::Event& event);
   /// Null when the encoder cannot tell this event.

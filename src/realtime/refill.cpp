@@ -105,7 +105,7 @@ void HubCore::feed(const SubscriptionPtr& sub, const domain::LogPage& page, std:
       if (!sub->subscriber->writable()) return;
       if (may_see(*sub, event)) {
         sub->since.step(event);
-        if (!give(*sub->subscriber, frames[i], event)) return give_up(sub);
+        if (!give(*sub->subscriber, frames[i], event, now)) return give_up(sub);
         metrics_.deliveries.add();
         continue;
       }

@@ -104,9 +104,13 @@ struct Room {
   std::int64_t hinted = 0;                ///< the log is said to reach this far
   std::uint32_t hints = 0;                ///< how often it was said
   std::vector<domain::SharedEvent> held;  ///< directly after `position`
-  /// Up to `position`; leaves at the end of the loop's turn. Whoever is suspended before that has not had it.
+  /// Up to `position`; leaves at the end of the loop's turn, or of one a little later. Whoever is suspended before that
+  /// has not had it.
   std::vector<domain::SharedEvent> pending;
-  Position pending_before;                                              ///< in front of `pending`
+  Position pending_before;  ///< in front of `pending`
+  /// What `pending` may wait for, and since when.
+  enum class Wait : std::uint8_t { kNothing, kCommit, kPass } wait = Wait::kNothing;
+  std::chrono::steady_clock::time_point waits_since{};
   std::optional<std::chrono::steady_clock::time_point> pending_commit;  ///< the first of `pending` was committed then
   std::vector<SubscriptionPtr> members;
   std::vector<SubscriptionPtr> ready;  ///< behind and writable

@@ -22,7 +22,7 @@ void run_turn(boost::asio::io_context& context) {
 }  // namespace
 
 // One thread runs the context; posting from others stays safe with this hint.
-Loop::Loop() : context_(1) {}
+Loop::Loop() : context_(1), timer_(context_.get_executor()) {}
 
 Loop::~Loop() = default;
 
@@ -31,6 +31,11 @@ void Loop::post(std::move_only_function<void()> task) {
 }
 
 void Loop::at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
+
+void Loop::turn_within(std::chrono::microseconds delay) {
+  timer_.expires_after(delay);
+  timer_.async_wait([](const boost::system::error_code&) {});
+}
 
 void Loop::run(const std::function<void(std::exception_ptr)>& on_error) {
   const auto guarded = [&](const auto& step) {

@@ -184,6 +184,10 @@ void Batcher::run_once(const Items& items) {
   engine_.metrics.commit_seconds.observe(Clock::now() - before);
   engine_.metrics.batches.add();
   engine_.metrics.batch_messages.add(items.size());
+  notice_->more = engine_.messages.any([&](const MessageJob& next) {
+    return std::ranges::any_of(items,
+                               [&](const auto& item) { return item->command.channel_id == next.command.channel_id; });
+  });
   engine_.committed(std::move(notice_));
 }
 

@@ -48,7 +48,7 @@ class Batcher {
   // Of the try that runs.
   bool begun_ = false;
   std::vector<core::Result<domain::CreatedMessage>> results_;
-  std::shared_ptr<const domain::CommitNotice> notice_;
+  std::shared_ptr<domain::CommitNotice> notice_;
 };
 
 }  // namespace belfry::storage

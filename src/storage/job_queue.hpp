@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -60,6 +62,14 @@ class JobQueue {
       return true;
     });
     return late;
+  }
+  /// Whether one of the first that wait is such a one.
+  template <class Predicate>
+  bool any(Predicate such) const {
+    constexpr std::size_t kLooked = 16;
+    const std::lock_guard lock(mutex_);
+    const auto end = items_.begin() + static_cast<std::ptrdiff_t>(std::min(items_.size(), kLooked));
+    return std::any_of(items_.begin(), end, [&](const std::shared_ptr<T>& item) { return such(*item); });
   }
   bool closed() const {
     const std::lock_guard lock(mutex_);

@@ -207,7 +207,7 @@ CommitInDoubt LogWriter::flush() {
   }
 }
 
-std::shared_ptr<const domain::CommitNotice> LogWriter::notice() const {
+std::shared_ptr<domain::CommitNotice> LogWriter::notice() const {
   if (events_.empty()) return nullptr;
   auto notice = std::make_shared<domain::CommitNotice>();
   notice->timeline = timeline_;

@@ -36,7 +36,7 @@ class LogWriter {
   /// committed.
   CommitInDoubt flush();
   /// What was appended, per room. To be told after COMMIT.
-  std::shared_ptr<const domain::CommitNotice> notice() const;
+  std::shared_ptr<domain::CommitNotice> notice() const;
 
  private:
   pqxx::result lock_rows();

@@ -39,7 +39,7 @@ class PgUnitOfWork final : public domain::UnitOfWork {
   /// connection dies at COMMIT, CommitNotReplicated when standbys that should have it may not.
   void commit();
   /// What was appended; null when nothing was.
-  std::shared_ptr<const domain::CommitNotice> notice() const { return writer_.notice(); }
+  std::shared_ptr<domain::CommitNotice> notice() const { return writer_.notice(); }
   Session& session() { return session_; }
 
   core::TimePoint now() override;

@@ -36,6 +36,8 @@ class FrameSink {
   virtual ~FrameSink() = default;
   /// Queues; leaves the process at the end of the loop's turn. Never blocks, never fails: after `close` it is dropped.
   virtual void send(const realtime::SharedFrame& frame) = 0;
+  /// `send`, if it is writable. False: it is not, and the frame was not taken.
+  virtual bool offer(const realtime::SharedFrame& frame) = 0;
   /// Bytes queued, not yet taken by the kernel, below the limit.
   virtual bool writable() const = 0;
   /// Sends what is queued, then the close frame, then waits a bounded time for the peer's.

@@ -75,6 +75,8 @@ struct CommitNotice {
   std::vector<Growth> rooms;
   Timeline timeline = 0;
   std::chrono::steady_clock::time_point committed_at;  ///< for the commit-to-socket histogram
+  /// Its writer has more for the same rooms in hand and commits that next: a guess, not a promise.
+  bool more = false;
 };
 
 /// Called after COMMIT on the I/O thread, in no promised order: a hint, never the truth.

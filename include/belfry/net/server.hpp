@@ -10,6 +10,7 @@
 #include "belfry/core/result.hpp"
 #include "belfry/dialects/dialect.hpp"
 #include "belfry/http/service.hpp"
+#include "belfry/realtime/hub.hpp"
 #include "belfry/runtime/loop.hpp"
 #include "belfry/runtime/wheel.hpp"
 #include "belfry/telemetry/metrics.hpp"
@@ -69,6 +70,8 @@ class Server {
   void drain(DrainPlan plan, std::move_only_function<void()> done);
 
   std::size_t connections() const;
+  /// Over this server's sockets.
+  realtime::SendPass last_pass() const;
 
  private:
   class Impl;

@@ -16,6 +16,13 @@
 
 namespace belfry::realtime {
 
+/// The carrier sends what was queued in passes over its sockets. Only the large ones are told.
+struct SendPass {
+  bool running = false;
+  std::chrono::steady_clock::time_point ended{};  ///< the last one
+  std::chrono::steady_clock::duration took{};     ///< the last one
+};
+
 struct HubOptions {
   std::chrono::milliseconds sweep_interval{500};  ///< at most a second: the bound on latency when every hint is lost
   std::chrono::seconds provider_silence{300};     ///< a subscription lives on its last answer this long
@@ -32,6 +39,10 @@ struct HubOptions {
   /// Registers what runs at the end of every turn of the loop, in front of what sends: the events of one turn then
   /// leave a room as one frame. Null: each event leaves at once.
   std::function<void(std::function<void()>)> at_turn_end;
+  /// How the carrier's last sending went, and a request for the end of a turn within some time. With both, large rooms
+  /// may collect for longer than a turn.
+  std::function<SendPass()> last_pass;
+  std::function<void(std::chrono::microseconds)> turn_within;
 };
 
 class HubObserver;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "belfry/core/error.hpp"
+#include "belfry/core/time.hpp"
 #include "belfry/domain/actor.hpp"
 #include "belfry/domain/events.hpp"
 #include "belfry/realtime/frame.hpp"
@@ -24,8 +25,9 @@ class Subscriber {
   virtual const Encoder& encoder() const = 0;
   /// False while its queue is over the limit: then the hub keeps only "behind since" and refills after `Hub::drained`.
   virtual bool writable() const = 0;
-  /// One message or several that leave together, all of one room.
-  virtual void deliver(const SharedFrame& frame) = 0;
+  /// One message or several that leave together, all of one room, at `now` by the hub's clock: all that one event does
+  /// for thousands of members happens in one moment. False: not taken, for it is not writable.
+  virtual bool deliver(const SharedFrame& frame, core::TimePoint now) = 0;
   /// The last thing the subscriber hears of this room.
   virtual void room_left(const domain::RoomKey& room, core::Reason reason) = 0;
 };

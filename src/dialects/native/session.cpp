@@ -190,8 +190,9 @@ const domain::Actor& Conversation::actor() const {
   return identity_ ? identity_->actor : kAnonymous;
 }
 
-void Conversation::deliver(const realtime::SharedFrame& frame) {
-  if (!over_ && !token_ended()) sink_.send(frame);
+bool Conversation::deliver(const realtime::SharedFrame& frame, core::TimePoint now) {
+  if (over_) return false;
+  return token_ended(now) || sink_.offer(frame);
 }
 
 void Conversation::room_left(const domain::RoomKey& room, Reason reason) {

@@ -45,7 +45,7 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   const domain::Actor& actor() const override;
   const realtime::Encoder& encoder() const override { return services_.encoder; }
   bool writable() const override { return !over_ && sink_.writable(); }
-  void deliver(const realtime::SharedFrame& frame) override;
+  bool deliver(const realtime::SharedFrame& frame, core::TimePoint now) override;
   void room_left(const domain::RoomKey& room, core::Reason reason) override;
 
  private:
@@ -77,7 +77,8 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   void set_timer(core::TimePoint at);
   void shut(CloseCode code, std::string_view reason);
 
-  bool token_ended();
+  bool token_ended() { return token_ended(services_.clock.now()); }
+  bool token_ended(core::TimePoint now);
   void broke(std::string_view what);
 
   /// For answers that come later. What fails here ends this conversation, and nobody else's.
@@ -97,9 +98,10 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   Services& services_;
   FrameSink& sink_;
   bool over_ = false;  ///< closed, or about to be: nothing more is said or done
-  std::optional<auth::Identity> identity_;
   bool notice_given_ = false;
   bool token_ended_ = false;
+  core::TimePoint token_ends_ = core::TimePoint::max();  ///< of `identity_`; stands where each delivery looks
+  std::optional<auth::Identity> identity_;
   runtime::Wheel::Timer timer_;  ///< login, notice or end of the token, whichever is next
   CommandBudget budget_;
   int bad_frames_ = 0;

@@ -28,14 +28,15 @@ void Conversation::open(std::optional<auth::Identity> identity) {
 }
 
 void Conversation::install(auth::Identity identity) {
+  token_ends_ = identity.expires_at;
   identity_ = std::move(identity);
   notice_given_ = false;
 }
 
 /// True from the token's last instant on, for good: what was withheld then is missing, whatever the clock says later.
 /// The timer, up to a tick late, closes.
-bool Conversation::token_ended() {
-  token_ended_ = token_ended_ || (identity_ && services_.clock.now() >= identity_->expires_at);
+bool Conversation::token_ended(core::TimePoint now) {
+  token_ended_ = token_ended_ || now >= token_ends_;
   return token_ended_;
 }
 

@@ -261,6 +261,10 @@ class FakeSink final : public FrameSink {
     if (throws) throw std::runtime_error("the carrier is broken");
     if (!closed) sent.emplace_back(frame->text());
   }
+  bool offer(const realtime::SharedFrame& frame) override {
+    if (takes) send(frame);
+    return takes;
+  }
   bool writable() const override { return takes; }
   void close(CloseCode code, std::string_view) override {
     EXPECT_FALSE(closed) << "closed twice";

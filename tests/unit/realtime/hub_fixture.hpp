@@ -295,11 +295,13 @@ class Reader final : public Subscriber {
   const domain::Actor& actor() const override { return actor_; }
   const Encoder& encoder() const override { return encoder_; }
   bool writable() const override { return room_for > 0; }
-  void deliver(const SharedFrame& frame) override {
+  bool deliver(const SharedFrame& frame, core::TimePoint) override {
+    if (!writable()) return false;
     if (throws) throw std::runtime_error("this reader is broken");
     --room_for;
     heard.emplace_back(frame->text());
     if (on_deliver) on_deliver();
+    return true;
   }
   void room_left(const RoomKey& room, core::Reason reason) override {
     heard.push_back("left " + std::to_string(room.key) + " " + std::string(core::reason_name(reason)));

@@ -24,8 +24,10 @@ class Witness final : public Subscriber {
   const Encoder& encoder() const override { return encoder_; }
   bool writable() const override { return room_for > 0; }
 
-  void deliver(const SharedFrame& frame) override {
+  bool deliver(const SharedFrame& frame, core::TimePoint) override {
+    if (!writable()) return false;
     for (std::size_t i = 0; i < frame->count(); ++i) hear(std::string(frame->text(i)));
+    return true;
   }
   void hear(const std::string& text) {
     --room_for;

@@ -13,11 +13,13 @@ class Socket final : public Subscriber {
   const domain::Actor& actor() const override { return actor_; }
   const Encoder& encoder() const override { return encoder_; }
   bool writable() const override { return room_for > 0; }
-  void deliver(const SharedFrame& frame) override {
+  bool deliver(const SharedFrame& frame, core::TimePoint) override {
+    if (!writable()) return false;
     --room_for;
     std::string piece;
     for (std::size_t i = 0; i < frame->count(); ++i) piece += (i > 0 ? " " : "") + std::string(frame->text(i));
     heard.push_back(piece);
+    return true;
   }
   void room_left(const RoomKey&, core::Reason reason) override {
     heard.push_back("left " + std::string(core::reason_name(reason)));
@@ -175,6 +177,102 @@ TEST_F(TurnTest, LongTurnLeavesInPiecesSoThatAFullSocketIsNoticed) {
   for (const auto& piece : carol.heard) all += piece.size();
   EXPECT_GE(all, 210U * 1024);
   hub->remove(carol);
+}
+
+/// A room of a hundred: one more write to each of them takes half a millisecond.
+class CrowdTest : public HubTest {
+ protected:
+  CrowdTest()
+      : HubTest(HubOptions{.at_turn_end = [this](std::function<void()> hook) { end_turn = std::move(hook); },
+                           .last_pass = [this] { return pass_over_sockets; },
+                           .turn_within = [this](std::chrono::microseconds delay) { asked = delay; }}) {
+    hub->hook_turn_end();
+    start();
+    for (int number = 1; number <= 100; ++number) {
+      crowd.push_back(std::make_unique<Socket>(encoder, user_id(number)));
+      hub->join(*crowd.back(), kRoomTarget, [](const core::Result<Joined>& joined) { EXPECT_TRUE(joined); });
+    }
+    reads->settle();
+  }
+  void tell_of_more(std::vector<SharedEvent> events) {
+    domain::CommitNotice notice{.rooms = {{kRoom, std::move(events)}}};
+    notice.more = true;
+    hub->on_commit(notice);
+  }
+  Heard heard() const { return crowd.front()->heard; }
+
+  std::function<void()> end_turn;
+  SendPass pass_over_sockets;
+  std::chrono::microseconds asked{};
+  std::vector<std::unique_ptr<Socket>> crowd;
+};
+
+TEST_F(CrowdTest, WaitsForTheNextCommitOfItsWriter) {
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), Heard{});
+  EXPECT_EQ(asked, std::chrono::microseconds{500}) << "as long as the writes would take";
+  tell({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1 7#2"}));
+}
+
+TEST_F(CrowdTest, DoesNotWaitLongerThanTheWritesWouldTake) {
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  pass(milliseconds{1});
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1 7#2"}));
+}
+
+TEST_F(CrowdTest, WaitsForThePassThatRunsAndAsLongAgain) {
+  pass_over_sockets.running = true;
+  tell({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), Heard{});
+  pass_over_sockets = {.running = false, .ended = wheel.now(), .took = milliseconds{3}};
+  pass(milliseconds{2});
+  tell({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), Heard{});
+  EXPECT_EQ(asked, milliseconds{1});
+  pass(milliseconds{1});
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1 7#2"}));
+  tell({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard().size(), 2U) << "no pass runs, nothing is waited for";
+}
+
+TEST_F(CrowdTest, APassThatDoesNotEndIsNotWaitedFor) {
+  pass_over_sockets.running = true;
+  tell({world.append(kRoom)});
+  end_turn();
+  pass(milliseconds{50});
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1"}));
+}
+
+TEST_F(CrowdTest, WhoLosesARightWhileTheRoomWaitsHasHadWhatWasBefore) {
+  pass_over_sockets.running = true;
+  tell({world.append(kRoom)});
+  end_turn();
+  tell({world.ban(kRoom, user_id(1))});
+  tell({world.append(kRoom)});
+  pass(milliseconds{50});
+  end_turn();
+  reads->settle();
+  EXPECT_EQ(heard(), (Heard{"7#1", "left DISCUSSION_BANNED"}));
+  EXPECT_EQ(crowd.back()->heard, (Heard{"7#1", "7#2"}));
+}
+
+TEST_F(CrowdTest, SmallRoomsDoNotWait) {
+  for (int number = 51; number <= 100; ++number) hub->remove(*crowd[static_cast<std::size_t>(number - 1)]);
+  pass_over_sockets.running = true;
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1"}));
 }
 
 }  // namespace

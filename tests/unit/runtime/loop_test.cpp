@@ -77,6 +77,17 @@ TEST(Loop, AThrowingHookIsReportedAndTheOtherHooksRun) {
   EXPECT_EQ(hooks, 2);
 }
 
+TEST(Loop, EndsATurnWithinTheTimeThatWasAskedForThoughNothingHappens) {
+  Loop loop;
+  int hooks = 0;
+  loop.at_turn_end([&] {
+    if (++hooks == 1) loop.turn_within(std::chrono::microseconds(500));
+    if (hooks == 2) loop.stop();
+  });
+  loop.run(no_error);
+  EXPECT_GE(hooks, 2);
+}
+
 TEST(Loop, OtherThreadsPostAndStop) {
   Loop loop;
   std::atomic<int> ran = 0;
