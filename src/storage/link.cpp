@@ -5,6 +5,7 @@
 
 #include "belfry/telemetry/log.hpp"
 #include "storage/conninfo.hpp"
+#include "storage/fence.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -20,10 +21,7 @@ constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"
 constexpr Statement kEventExists{"event_exists",
                                  "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
 
-// Its COMMIT waits for the standbys that are to have it, as that of the transaction in doubt should have: with an
-// answer they have both.
-constexpr Statement kFence{"commit_fence", "SELECT pg_logical_emit_message(true, 'belfry', '')"};
-
+/// The transaction in doubt may be on this server only: what is committed behind it tells.
 CommitOutcome committed_if_replicated(Connection& connection, Session& session) {
   const auto warnings = connection.warnings();
   session.run(kFence);
