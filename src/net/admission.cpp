@@ -31,6 +31,10 @@ std::chrono::seconds Admission::turn_away(Clock::time_point now) {
   metrics_.ws_handshakes_refused.add();
   ++untold_;
   tell(now);
+  return next_moment(now);
+}
+
+std::chrono::seconds Admission::next_moment(Clock::time_point now) {
   std::uniform_real_distribution<double> jitter(0.0, 1.0);
   const std::chrono::duration<double> longest = kLongestWait;
   promised_ = std::max(promised_, now) + interval_;

@@ -23,6 +23,9 @@ class Admission {
   Admission(int per_second, std::size_t most_in_flight, telemetry::Metrics& metrics);
   /// A place, or the whole seconds (1 to 30) to stay away.
   std::expected<Place, std::chrono::seconds> ask(Clock::time_point now);
+  /// The next free moment to come back at, in whole seconds (1 to 30) from now: also for those who do not get as far as
+  /// to ask. Each call gives one out.
+  std::chrono::seconds next_moment(Clock::time_point now);
 
  private:
   std::chrono::seconds turn_away(Clock::time_point now);

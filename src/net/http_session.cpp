@@ -1,6 +1,7 @@
 #include "http_session.hpp"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -226,7 +227,9 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   }
   // Before a ticket is used up; who is let in while the server begins to drain is told like all the others.
   if (edge_->draining) {
-    co_await refuse(503, core::Error::unavailable("The server restarts."), request);
+    const auto within = std::chrono::ceil<std::chrono::seconds>(edge_->reconnect_within).count();
+    const auto wait = std::uniform_int_distribution<int>(1, std::max(1, static_cast<int>(within)))(edge_->random);
+    co_await refuse(503, core::Error::unavailable("The server restarts.", wait), request);
     co_return std::nullopt;
   }
   dialects::Handshake handshake{.path = request.path, .query = request.query, .authorization = {}, .origin = {}};

@@ -178,7 +178,8 @@ void Batcher::run_once(const Items& items) {
   if (results_.size() != items.size())
     throw std::logic_error("storage: create_messages answered another number of commands");
   notice_ = work.notice();
-  if (!notice_) return;  // all refused or repeated: nothing was written, so there is nothing to wait for the disk for
+  // All refused: nothing was written, nothing is confirmed. A repeat tells of a message that may not be safe yet.
+  if (std::ranges::none_of(results_, [](const auto& result) { return result.has_value(); })) return;
   const auto before = Clock::now();
   work.commit();
   engine_.metrics.commit_seconds.observe(Clock::now() - before);

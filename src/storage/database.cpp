@@ -38,6 +38,7 @@ class PostgresDatabase::Impl {
 
   void stop() {
     if (engine_->stopping.exchange(true)) return;
+    engine_->connections_changed.tell();
     refuse_queued(engine_->reads);
     refuse_queued(engine_->writes);
     refuse_queued(engine_->messages);

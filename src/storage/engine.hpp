@@ -15,6 +15,7 @@
 #include "storage/link.hpp"
 #include "storage/pending.hpp"
 #include "storage/sightings.hpp"
+#include "storage/signal.hpp"
 #include "storage/watchdog.hpp"
 
 namespace belfry::storage {
@@ -67,6 +68,8 @@ struct Engine : std::enable_shared_from_this<Engine> {
   std::atomic<SchemaState> schema{SchemaState::kUnknown};
   std::atomic<bool> was_lost{false};
   std::atomic<std::uint32_t> seen_alive{0};  ///< grows whenever the health check found the database well
+  /// Told when a thread finds or loses its connection, when `seen_alive` grows, and when all ends.
+  Signal connections_changed;
   HeldRooms held_rooms;
   /// Threads that have a connection, of those that run reads and of those that run writes.
   std::atomic<int>& connected(domain::JobMode mode) {

@@ -19,9 +19,6 @@ constexpr std::chrono::milliseconds kLeastDoubt{1000};
 constexpr std::chrono::milliseconds kLeastPause{2};
 /// Of what waits for a lock that somebody keeps; doubled up to 800 ms.
 constexpr std::chrono::milliseconds kLeastRest{50};
-/// How often a thread without a connection looks whether the others still have theirs.
-constexpr std::chrono::milliseconds kLookForOthers{20};
-
 /// COMMIT of a transaction that only read does nothing that takes time.
 constexpr std::chrono::milliseconds kLongestEnd{1000};
 
@@ -34,7 +31,8 @@ JobThread::JobThread(Engine& engine, domain::JobMode mode)
       link_(engine.options.url, engine.conninfo("belfry"), engine.metrics, &engine.seen_alive) {}
 
 JobThread::~JobThread() {
-  if (counted_) --connected_;
+  link_.drop();
+  count_connection();
 }
 
 void JobThread::run() {
@@ -49,6 +47,8 @@ void JobThread::run() {
 
 void JobThread::await_connection() {
   while (!link_.open()) {
+    const auto seen =
+        engine_.connections_changed.count();  // before the attempt: nothing that happens meanwhile is missed
     bool unreachable = false;
     try {
       link_.get();
@@ -59,7 +59,7 @@ void JobThread::await_connection() {
     // One thread that finds no place at the server says nothing about the others' history.
     if (unreachable && !others_connected()) engine_.lost();
     if (link_.open() || !others_connected() || engine_.stopping) return;
-    std::this_thread::sleep_for(kLookForOthers);
+    engine_.connections_changed.wait(seen, link_.retry_at());
   }
 }
 
@@ -67,7 +67,14 @@ void JobThread::count_connection() {
   if (const bool open = link_.open(); open != counted_) {
     connected_ += open ? 1 : -1;
     counted_ = open;
+    engine_.connections_changed.tell();
   }
+}
+
+void JobThread::lose_connection() {
+  link_.drop();
+  count_connection();
+  engine_.lost();
 }
 
 std::shared_ptr<Job> JobThread::next() {
@@ -88,10 +95,7 @@ void JobThread::end_transaction() {
     const Watchdog::Watch watch(engine_.watchdog, connection->raw().sock(), Clock::now() + kLongestEnd);
     connection->end_transaction();
   } catch (const std::exception&) {
-    // Its job has been answered; the next one gets a new connection.
-    link_.drop();
-    engine_.lost();
-    count_connection();
+    lose_connection();  // its job has been answered; the next one gets a new connection
   }
 }
 
@@ -134,6 +138,7 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
 
 JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   auto& connection = link_.get();
+  count_connection();
   const Watchdog::Watch watch(engine_.watchdog, connection.raw().sock(), job.deadline + kWatchdogMargin);
   record_callers(connection, job);
   PgUnitOfWork work(connection, job.mode, engine_.options.event_retention, engine_.external(job.answers),
@@ -161,7 +166,7 @@ void JobThread::record_callers(Connection& connection, const Job& job) {
 }
 
 JobThread::Answer JobThread::settle(const CommitInDoubt& doubt, Job& job) {
-  engine_.lost();
+  lose_connection();  // first: nobody is to count on a thread that is busy asking, which may take long
   switch (resolve_commit(link_, engine_.watchdog, doubt, std::max(job.deadline, Clock::now() + kLeastDoubt))) {
     case CommitOutcome::kCommitted:
       engine_.committed(std::move(notice_));
@@ -186,8 +191,7 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
       engine_.rest(held, jittered(kLeastRest * (1 << std::min(held->rests++, 4))));
       return std::nullopt;
     case FailureKind::kBroken:
-      link_.drop();
-      engine_.lost();
+      lose_connection();
       // A connection that died while idle says nothing about this job, which has not begun.
       if (job.tries == 0 && (!begun || job.mode == domain::JobMode::kStatement)) return std::nullopt;
       telemetry::warn("database_connection_lost", {{"job", job.options.name}, {"error", failure.text}});

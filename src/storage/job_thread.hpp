@@ -25,6 +25,8 @@ class JobThread {
 
   void await_connection();
   void count_connection();
+  /// It broke, or nobody knows.
+  void lose_connection();
   bool others_connected() const { return connected_ > (counted_ ? 1 : 0); }
   std::shared_ptr<Job> next();
   /// With nothing to follow, the last read's transaction is ended by itself.

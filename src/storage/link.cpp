@@ -5,6 +5,7 @@
 
 #include "belfry/telemetry/log.hpp"
 #include "storage/conninfo.hpp"
+#include "storage/fence.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -20,10 +21,7 @@ constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"
 constexpr Statement kEventExists{"event_exists",
                                  "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
 
-// Its COMMIT waits for the standbys that are to have it, as that of the transaction in doubt should have: with an
-// answer they have both.
-constexpr Statement kFence{"commit_fence", "SELECT pg_logical_emit_message(true, 'belfry', '')"};
-
+/// The transaction in doubt may be on this server only: what is committed behind it tells.
 CommitOutcome committed_if_replicated(Connection& connection, Session& session) {
   const auto warnings = connection.warnings();
   session.run(kFence);
@@ -35,8 +33,8 @@ std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInD
   pqxx::nontransaction transaction(connection.raw());
   Session session(connection, transaction);
   const auto status = session.run(kXactStatus, doubt.xid);
-  if (status.front()[0].is_null()) return CommitOutcome::kUnknown;
-  const auto text = status.front()[0].as<std::string>();
+  if (status.at(0)[0].is_null()) return CommitOutcome::kUnknown;
+  const auto text = status.at(0)[0].as<std::string>();
   if (text == "in progress") return std::nullopt;
   if (text != "committed") return CommitOutcome::kAborted;
   // A promoted standby that lost the tail gives the number to somebody else; an event's id belongs to one transaction
@@ -92,14 +90,14 @@ CommitOutcome resolve_commit(Link& link, Watchdog& watchdog, const CommitInDoubt
       const Watchdog::Watch watch(watchdog, connection.raw().sock(), deadline);
       const auto outcome = ask_outcome(connection, doubt);
       if (outcome) return *outcome;
-    } catch (const Unreachable&) {
-      // The server may still be starting; the loop asks again.
-    } catch (const pqxx::failure& e) {
-      if (link.current() != nullptr && link.current()->raw().is_open()) {
-        telemetry::error("commit_outcome_not_told", {{"xid", doubt.xid}, {"error", e.what()}});
+    } catch (...) {
+      // Whatever it is: what becomes of the transaction stays unknown, and the thread goes on.
+      const auto failure = classify(std::current_exception(), link.current());
+      if (failure.kind != FailureKind::kUnreachable && failure.kind != FailureKind::kBroken) {
+        telemetry::error("commit_outcome_not_told", {{"xid", doubt.xid}, {"error", failure.text}});
         break;
       }
-      link.drop();
+      link.drop();  // the server may still be starting; the loop asks again
     }
     // Not a wait for luck: the old backend is still running, or the server starting. Bounded by the deadline.
     std::this_thread::sleep_for(kAskAgain);

@@ -50,7 +50,7 @@ class Link {
 enum class CommitOutcome { kCommitted, kAborted, kUnknown };
 
 /// Asks the server, on a new connection, whether a transaction committed; until `deadline`, also when the server falls
-/// silent.
+/// silent. Throws nothing: an answer that makes no sense is kUnknown.
 CommitOutcome resolve_commit(Link& link, Watchdog& watchdog, const CommitInDoubt& doubt,
                              std::chrono::steady_clock::time_point deadline);
 

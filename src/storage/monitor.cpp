@@ -123,7 +123,10 @@ Health Monitor::look() {
 
 void Monitor::conclude(Health found) {
   bool changed = false;
-  if (found.ready) ++engine_.seen_alive;  // first: who reads that the node is ready must find the threads willing
+  if (found.ready) {
+    ++engine_.seen_alive;  // first: who reads that the node is ready must find the threads willing
+    engine_.connections_changed.tell();
+  }
   {
     const std::lock_guard lock(mutex_);
     changed = !stopping_ && (found.ready != health_.ready || found.reason != health_.reason);

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "storage/fence.hpp"
+
 namespace belfry::storage {
 namespace {
 
@@ -18,8 +20,6 @@ pqxx::connection& ended(Connection& connection, domain::JobMode mode) {
   if (mode == domain::JobMode::kStatement) connection.end_transaction();
   return connection.raw();
 }
-
-constexpr Statement kAssignedXid{"work_xid", "SELECT pg_current_xact_id_if_assigned()::text"};
 
 }  // namespace
 
@@ -95,8 +95,9 @@ void PgUnitOfWork::commit() {
   audit_.flush();
   if (!writer_.empty()) {
     doubt = writer_.flush();
-  } else if (const auto rows = session_.run(kAssignedXid); !rows.front()[0].is_null()) {
-    doubt.xid = rows.front()[0].as<std::string>();
+  } else {
+    // What is found done is told as done, too: by somebody whose COMMIT may not have reached the standbys.
+    doubt.xid = session_.run(kFence).front()[0].as<std::string>();
   }
   const auto warnings = connection_.warnings();
   try {

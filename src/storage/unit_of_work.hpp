@@ -35,8 +35,9 @@ class PgUnitOfWork final : public domain::UnitOfWork {
   PgUnitOfWork(const PgUnitOfWork&) = delete;
   PgUnitOfWork& operator=(const PgUnitOfWork&) = delete;
 
-  /// Writes what was appended and commits; a read job's COMMIT is left to the connection. Throws CommitInDoubt when the
-  /// connection dies at COMMIT, CommitNotReplicated when standbys that should have it may not.
+  /// Writes what was appended and commits, which waits for the standbys that are to have it, also when nothing was
+  /// written: then they have what was found. A read job's COMMIT is left to the connection. Throws CommitInDoubt when
+  /// the connection dies at COMMIT, CommitNotReplicated when standbys that should have it may not.
   void commit();
   /// What was appended; null when nothing was.
   std::shared_ptr<domain::CommitNotice> notice() const { return writer_.notice(); }

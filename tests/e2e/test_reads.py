@@ -1,9 +1,11 @@
 """Reads from memory: exact on every node whatever the bus does, and shared by those who ask for the same."""
 
+import asyncio
+
 import pytest
 
+from support.herd import Member, each
 from support.nats import free_port
-from support.parallel import in_parallel
 from support.world import Admin, Person, time_text
 
 ROUNDS = 60
@@ -134,38 +136,58 @@ def test_replays_have_what_was_acknowledged_on_the_other_node(two):
     assert metric(two[1], "belfry_cached_reads_total") > ROUNDS
 
 
-def test_a_thousand_replays_of_one_room_cost_a_handful_of_reads(start, fresh):
-    node = start(fresh)
-    admin = Admin(node)
-    channel = admin.channel(discussion={})
-    writers = [admin.on(node) for _ in range(8)]
-    in_parallel(8, lambda index: [writers[index].says_officially(channel, f"{index}.{n}") for n in range(125)])
-    people = [Person(node) for _ in range(100)]
-    socks = [person.socket() for person in people]
-    for sock in socks:
-        sock.join_discussion(channel)
-    first = socks[0].sync_discussion(channel, limit=500)
-    second = socks[0].sync_discussion(channel, since=first["lastEventId"], limit=500)
-    ids = [event["eventId"] for event in first["events"] + second["events"]]
-    assert len(ids) == 1000 and not second["hasMore"]
+HERD = 1000
+ROUNDS_OF_CUTS = 10
+
+
+class Writer:
+    """Writes to the room, on a thread of its own while the members are busy."""
+
+    def __init__(self, node, channel):
+        self._admin, self._channel = Admin(node), channel
+        self.written = 0
+
+    async def writes(self, count):
+        for _ in range(count):
+            await asyncio.to_thread(self._admin.says_officially, self._channel, f"Word {self.written}")
+            self.written += 1
+
+
+def test_a_thousand_who_come_back_at_once_cost_a_handful_of_reads(start, fresh):
+    """Half of them lose their lines while the room goes on, so their places differ; the others lose the node. All come to
+    another node in one moment, while it is written to, and each reads from its own place."""
+    lost, node = start(fresh), start(fresh)
+    channel = Admin(lost).channel(discussion={})
+    members = [Member(Person(lost), channel, checked=not number) for number in range(HERD)]
 
     def reads():
         return metric(node, "belfry_replay_reads_total") + metric(node, "belfry_log_reads_total")
 
-    before, decided = reads(), metric(node, "belfry_decision_reads_total")
+    async def run():
+        await Writer(lost, channel).writes(3)
+        before, elsewhere = Writer(lost, channel), Writer(node, channel)
+        await each(members, lambda member: member.enter(lost))
+        for number in range(ROUNDS_OF_CUTS):
+            await before.writes(3)
+            await each(members[number * 50 :], lambda member: member.take(before.written))
+            for member in members[number * 50 : number * 50 + 50]:
+                member.cut()
+        lost.kill()
+        lost.gone = True
+        await elsewhere.writes(20)
+        counts = reads(), metric(node, "belfry_decision_reads_total"), metric(node, "belfry_cached_reads_total")
+        await asyncio.gather(each(members, lambda member: member.enter(node)), elsewhere.writes(5))
+        await each(members, lambda member: member.take(before.written + elsewhere.written))
+        after = reads(), metric(node, "belfry_decision_reads_total"), metric(node, "belfry_cached_reads_total")
+        await each(members, Member.leave)
+        return [now - then for now, then in zip(after, counts)]
 
-    def replay(index):
-        for turn in range(10):
-            place = (index * 10 + turn) * 37 % 990
-            got = socks[index].sync_discussion(channel, since=ids[place], limit=9)
-            assert [event["eventId"] for event in got["events"]] == ids[place + 1 : place + 10]
-            assert got["hasMore"] == (place + 10 < 1000)
-            if index == 0 and turn % 4 == 0:
-                admin.says_officially(channel, "meanwhile")
-
-    in_parallel(100, replay)
-    assert reads() - before <= 10
-    assert metric(node, "belfry_decision_reads_total") - decided <= 2
-    assert metric(node, "belfry_cached_reads_total") >= 990
-    for sock in socks:
-        sock.close()
+    replays, decisions, cached = asyncio.run(run())
+    with Person(node).socket() as sock:
+        log = [event["eventId"] for event in sock.sync_discussion(channel, limit=500)["events"]]
+    assert len(log) == 3 + 3 * ROUNDS_OF_CUTS + 25
+    for member in members:
+        assert member.events == log[3:], "each event once, in order"
+    assert replays <= 10, "reads of the log"
+    assert decisions <= 5
+    assert cached >= HERD - 10, "the others came from memory"

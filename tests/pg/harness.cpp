@@ -42,11 +42,13 @@ std::optional<std::string> living_cluster(const std::string& place) {
   }
 }
 
+bool own_cluster = false;
+
 /// The cluster of this process: the fixture's, or one of its own that ends with it.
 class Cluster {
  public:
   Cluster() {
-    auto folder = living_cluster(BELFRY_PG_PLACE);
+    auto folder = own_cluster ? std::nullopt : living_cluster(BELFRY_PG_PLACE);
     if (!folder) {
       own_place_ = std::string(BELFRY_PG_PLACE) + "." + std::to_string(::getpid());
       run_script("start", own_place_);
@@ -108,6 +110,8 @@ class Cleanup : public testing::Environment {
 const testing::Environment* const kCleanup = testing::AddGlobalTestEnvironment(new Cleanup);
 
 }  // namespace
+
+bool want_own_cluster() { return own_cluster = true; }
 
 TestDatabase::TestDatabase() {
   static std::atomic<int> made{0};

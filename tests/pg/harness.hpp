@@ -10,6 +10,10 @@
 /// own.
 namespace belfry::pgtest {
 
+/// For a binary that changes settings of the server, which others must not feel: it gets a cluster that nobody else
+/// uses. Before anything else of this header; true.
+bool want_own_cluster();
+
 /// A migrated database, cloned from the cluster's template and dropped with this object. Several may exist beside each
 /// other.
 class TestDatabase {

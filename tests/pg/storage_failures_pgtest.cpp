@@ -200,6 +200,44 @@ TEST(StorageFailures, AServerThatFallsSilentWhenAskedForAnOutcomeHoldsNobody) {
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
 }
 
+TEST(StorageFailures, NobodyCountsOnTheConnectionOfAThreadThatAsksForAnOutcome) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 6));  // two threads that write
+  const auto place = make_place(database().url());
+  ASSERT_TRUE(eventually([&] { return node.database.health().ready; }));
+  proxy.mode = Proxy::Mode::kCutAfterCommitForGood;
+  const domain::JobOptions patient{.name = "patient", .callers = {}, .deadline = std::chrono::seconds{20}};
+  auto doubtful = node.submit(JobMode::kWrite, append_to(place.talk(), place), patient);
+  ASSERT_TRUE(eventually([&] { return proxy.cuts == 1; }));
+  const auto refused = node.write(nothing, patient);
+  EXPECT_EQ(doubtful.wait_for(std::chrono::seconds{0}), std::future_status::timeout)
+      << "refused at once: neither thread has a connection";
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);
+  proxy.mode = Proxy::Mode::kPass;
+  EXPECT_TRUE(doubtful.get());
+}
+
+TEST(StorageFailures, AnOutcomeThatIsToldInNoFormWeKnowIsUnknown) {
+  const TestDatabase own;
+  {
+    Transaction transaction(own.url());
+    // Found in front of the server's own, and tells nothing: not even a row.
+    transaction.sql().exec(
+        "CREATE FUNCTION public.pg_xact_status(xid8) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL::text WHERE "
+        "false'");
+    transaction.sql().exec(
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || "
+        "' SET search_path = public, pg_catalog'; END $$");
+    transaction.commit();
+  }
+  telemetry::Metrics metrics;
+  storage::Watchdog watchdog;
+  storage::Link link(own.url(), own.url(), metrics);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+  EXPECT_EQ(storage::resolve_commit(link, watchdog, {"4711", 0, {}}, deadline), storage::CommitOutcome::kUnknown);
+}
+
 TEST(StorageFailures, ALockedTableIsWaitedForUntilTheDeadlineAndNotLonger) {
   const TestDatabase own;
   Node node(options_for(own.url(), 1));

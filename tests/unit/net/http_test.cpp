@@ -319,6 +319,24 @@ TEST_F(HttpTest, BeyondTheMostConnectionsANewOneIsToldToComeLater) {
   EXPECT_EQ(fourth.answer().value().status, 200);
 }
 
+TEST_F(HttpTest, ThoseBeyondTheMostConnectionsAreToldToComeOneAfterTheOther) {
+  start([](Limits& limits) {
+    limits.max_connections = 1;
+    limits.handshakes_per_second = 1;
+  });
+  RawClient first(port);
+  ASSERT_TRUE(eventually([&] { return server->connections() == 1; }));
+  int last = 0;
+  for (int i = 0; i < 5; ++i) {
+    RawClient refused(port);
+    const auto answer = refused.answer();
+    ASSERT_EQ(answer.value().status, 503);
+    const int wait = std::stoi(answer->headers.at("retry-after"));
+    EXPECT_GT(wait, last);
+    last = wait;
+  }
+}
+
 TEST_F(HttpTest, WithoutFreeDescriptorsItWaitsAndThenAcceptsAgain) {
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)

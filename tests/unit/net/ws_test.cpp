@@ -1,3 +1,4 @@
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -132,6 +133,29 @@ TEST_F(WebSocketTest, HandshakesThatWaitForTheirDecisionAreBounded) {
   on_loop([&] { dialect.refuse.reset(); });
   WsClient third(port);
   EXPECT_EQ(third.connect(), 101) << "the refused one, still open, is under way no more";
+}
+
+TEST_F(WebSocketTest, HandshakesThatADrainOvertakesAreToldMomentsOfTheirOwn) {
+  start();
+  const auto request = upgrade_request();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port));
+    // With an answer to what stands in front of it, the half has been read.
+    clients.back()->send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n" + request.substr(0, request.size() / 2));
+    ASSERT_EQ(clients.back()->answer().value().status, 200);
+  }
+  on_loop([&] { server->drain({.reconnect_within = seconds(30)}, [] {}); });
+  std::set<int> waits;
+  for (auto& client : clients) {
+    client->send(request.substr(request.size() / 2));
+    const auto answer = client->answer();
+    ASSERT_EQ(answer.value().status, 503);
+    waits.insert(std::stoi(answer->headers.at("retry-after")));
+  }
+  EXPECT_GT(waits.size(), 5U);
+  EXPECT_GE(*waits.begin(), 1);
+  EXPECT_LE(*waits.rbegin(), 30);
 }
 
 TEST_F(WebSocketTest, FramesSentRightBehindTheHandshakeAreNotLost) {
