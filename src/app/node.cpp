@@ -252,6 +252,9 @@ class Node::Impl {
     realtime::HubOptions options;
     options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
     options.join_pace = kJoinPace;
+    options.soon = [this](std::chrono::microseconds delay, std::function<void()> task) {
+      loop_.after(delay, std::move(task));
+    };
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;
