@@ -254,6 +254,9 @@ class Node::Impl {
     options.last_pass = [this] { return server_.last_pass(); };
     options.turn_within = [this](std::chrono::microseconds delay) { loop_.turn_within(delay); };
     options.join_pace = kJoinPace;
+    options.soon = [this](std::chrono::microseconds delay, std::function<void()> task) {
+      loop_.after(delay, std::move(task));
+    };
     if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
     if (grants_) {
       options.recheck_interval = kRecheckInterval;

@@ -35,21 +35,33 @@ std::string encode_base64url(std::string_view bytes) {
 
 std::optional<std::string> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const int value = kValues[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    bits = (bits << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out.push_back(static_cast<char>(bits >> held & 0xff));
+  const auto value = [&](std::size_t at) { return kValues[static_cast<unsigned char>(text[at])]; };
+  std::string out(text.size() * 3 / 4, '\0');
+  std::size_t size = 0;
+  const auto put = [&](int bits) { out[size++] = static_cast<char>(bits & 0xff); };
+  int wrong = 0;  // negative once a character was none of the alphabet
+  std::size_t at = 0;
+  for (; at + 4 <= text.size(); at += 4) {
+    const int a = value(at), b = value(at + 1), c = value(at + 2), d = value(at + 3);
+    wrong |= a | b | c | d;
+    put(a << 2 | b >> 4);
+    put(b << 4 | c >> 2);
+    put(c << 6 | d);
+  }
+  int unused = 0;  // bits that stand for nothing must be zero
+  if (text.size() - at >= 2) {
+    const int a = value(at), b = value(at + 1);
+    wrong |= a | b;
+    put(a << 2 | b >> 4);
+    unused = b & 0xf;
+    if (text.size() - at == 3) {
+      const int c = value(at + 2);
+      wrong |= c;
+      put(b << 4 | c >> 2);
+      unused = c & 0x3;
     }
   }
-  if (held > 0 && (bits & ((1U << held) - 1)) != 0) return std::nullopt;
+  if (wrong < 0 || unused != 0) return std::nullopt;
   return out;
 }
 

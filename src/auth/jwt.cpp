@@ -10,6 +10,7 @@
 #include "auth/base64url.hpp"
 #include "auth/keys.hpp"
 #include "auth/token.hpp"
+#include "auth/verified_tokens.hpp"
 #include "belfry/telemetry/log.hpp"
 
 namespace belfry::auth {
@@ -28,15 +29,19 @@ class JwtAuthenticator final : public Authenticator {
     if (options_.hs256_secret && options_.hs256_secret->size() < kMinSecretBytes) {
       throw std::invalid_argument("an HS256 secret needs at least 32 bytes");
     }
+    if (options_.hs256_secret) secret_.emplace(*options_.hs256_secret);
   }
 
   void verify(std::string_view token, Leeway leeway, Done done) override {
+    if (const auto* known = verified_.find(token); known != nullptr && (known->by_secret || !stale())) {
+      return done(check_times(known->claims, clock_.now(), leeway_of(leeway)));
+    }
     auto parsed = parse_token(token);
     if (!parsed) return done(fail(std::move(parsed.error())));
-    if (parsed->algorithm == Algorithm::kHs256) return done(verify_secret(*parsed, leeway));
+    if (parsed->algorithm == Algorithm::kHs256) return done(verify_secret(token, *parsed, leeway));
     if (!options_.jwks) return done(fail(invalid_token()));
-    if (!stale() && find_key(*parsed) != nullptr) return done(verify_public(*parsed, leeway));
-    if (!may_fetch()) return done(answer_without_fetch(*parsed, leeway));
+    if (!stale() && find_key(*parsed) != nullptr) return done(verify_public(token, *parsed, leeway));
+    if (!may_fetch()) return done(answer_without_fetch(token, *parsed, leeway));
     if (waiting_.size() >= kMaxWaiting) return done(fail(Error::unavailable("The token cannot be checked now.")));
     waiting_.push_back({std::string(token), leeway, std::move(done)});
     if (!fetching_) fetch();
@@ -53,18 +58,26 @@ class JwtAuthenticator final : public Authenticator {
     return leeway == Leeway::kHttp ? kHttpLeeway : std::chrono::seconds(0);
   }
 
-  Result<Identity> verify_secret(const ParsedToken& token, Leeway leeway) const {
-    if (!options_.hs256_secret ||
-        !core::same_secret(core::hmac_sha256(*options_.hs256_secret, token.signed_part), token.signature)) {
-      return fail(invalid_token());
-    }
-    return check_claims(token.claims_json, options_.rules, clock_.now(), leeway_of(leeway));
+  Result<Identity> verify_secret(std::string_view token, const ParsedToken& parsed, Leeway leeway) {
+    if (!secret_ || !core::same_secret(secret_->of(parsed.signed_part), parsed.signature)) return fail(invalid_token());
+    return believe(token, parsed, leeway);
   }
 
-  Result<Identity> verify_public(const ParsedToken& token, Leeway leeway) const {
-    const PublicKey* key = find_key(token);
-    if (key == nullptr || !key->verify(token.signed_part, token.signature)) return fail(invalid_token());
-    return check_claims(token.claims_json, options_.rules, clock_.now(), leeway_of(leeway));
+  Result<Identity> verify_public(std::string_view token, const ParsedToken& parsed, Leeway leeway) {
+    const PublicKey* key = find_key(parsed);
+    if (key == nullptr || !key->verify(parsed.signed_part, parsed.signature)) return fail(invalid_token());
+    return believe(token, parsed, leeway);
+  }
+
+  /// Requests come again with the same token; a socket tells its token once.
+  Result<Identity> believe(std::string_view token, const ParsedToken& parsed, Leeway leeway) {
+    auto claims = read_claims(parsed.claims_json, options_.rules);
+    if (!claims) return fail(std::move(claims.error()));
+    auto identity = check_times(*claims, clock_.now(), leeway_of(leeway));
+    if (identity && leeway == Leeway::kHttp) {
+      verified_.put(token, {std::move(*claims), parsed.algorithm == Algorithm::kHs256});
+    }
+    return identity;
   }
 
   /// By `kid` and type; without `kid` the only key of the type.
@@ -86,9 +99,9 @@ class JwtAuthenticator final : public Authenticator {
   }
 
   /// Between two allowed fetches: the old keys go on serving; a key nobody knows is no valid token once a set was read.
-  Result<Identity> answer_without_fetch(const ParsedToken& token, Leeway leeway) const {
+  Result<Identity> answer_without_fetch(std::string_view token, const ParsedToken& parsed, Leeway leeway) {
     if (!fetched_at_) return fail(Error::unavailable("The keys of the token issuer cannot be had now.", 5));
-    return verify_public(token, leeway);
+    return verify_public(token, parsed, leeway);
   }
 
   void fetch() {
@@ -104,18 +117,22 @@ class JwtAuthenticator final : public Authenticator {
     auto keys = text ? parse_jwks(*text) : core::Result<std::vector<PublicKey>>(fail(std::move(text.error())));
     if (keys) {
       keys_ = std::move(*keys);
+      verified_.forget_public();
       fetched_at_ = clock_.now();
     } else {
       telemetry::warn("jwks_unavailable", {{"error", keys.error().message}});
     }
     for (Waiting& one : std::exchange(waiting_, {})) {
       auto parsed = parse_token(one.token);
-      one.done(parsed ? answer_without_fetch(*parsed, one.leeway) : Result<Identity>(fail(std::move(parsed.error()))));
+      one.done(parsed ? answer_without_fetch(one.token, *parsed, one.leeway)
+                      : Result<Identity>(fail(std::move(parsed.error()))));
     }
   }
 
   JwtOptions options_;
   const core::Clock& clock_;
+  std::optional<core::HmacSha256> secret_;
+  VerifiedTokens verified_;
   std::vector<PublicKey> keys_;
   std::optional<core::TimePoint> fetched_at_;
   std::optional<core::TimePoint> tried_at_;

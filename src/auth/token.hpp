@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,9 +23,15 @@ struct ParsedToken {
 /// `crit` header.
 core::Result<ParsedToken> parse_token(std::string_view token);
 
-/// Checks the claims of a token whose signature held.
-core::Result<Identity> check_claims(std::string_view claims_json, const JwtRules& rules, core::TimePoint now,
-                                    std::chrono::seconds leeway);
+/// What a token says once its signature held, its times apart.
+struct Claims {
+  Identity identity;
+  std::optional<core::TimePoint> not_before;
+};
+/// Everything about the claims that does not change with time.
+core::Result<Claims> read_claims(std::string_view claims_json, const JwtRules& rules);
+/// Who they are of, if the token is valid at `now`.
+core::Result<Identity> check_times(const Claims& claims, core::TimePoint now, std::chrono::seconds leeway);
 
 core::Error invalid_token();
 

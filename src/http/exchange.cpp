@@ -65,10 +65,10 @@ void Exchange::succeed(std::string_view message, std::string_view data, int stat
   send(std::move(response));
 }
 
-void Exchange::succeed(std::string body) {
+void Exchange::succeed(std::shared_ptr<const core::SharedText> body) {
   Response response;
   response.status = 200;
-  response.body = std::move(body);
+  response.shared = std::move(body);
   send(std::move(response));
 }
 
@@ -156,7 +156,7 @@ void run_page(const ExchangePtr& exchange, domain::RoomReader::Page page, std::s
         guarded(exchange, [&] {
           if (!bytes) return exchange->fail(bytes.error());
           if (*bytes == nullptr) return uncached(exchange);
-          exchange->succeed(std::string(**bytes));
+          exchange->succeed(std::move(*bytes));
         });
       });
 }

@@ -56,7 +56,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Answers; the first one counts.
   void succeed(std::string_view message, std::string_view data, int status = 200);
   /// 200 with a body that is encoded already.
-  void succeed(std::string body);
+  void succeed(std::shared_ptr<const core::SharedText> body);
   void fail(const core::Error& error, std::vector<std::pair<std::string, std::string>> headers = {});
   void send(Response response);
   /// Something threw: 500, and the reason in the log.

@@ -187,7 +187,7 @@ runtime::Task<bool> HttpSession::answer(ParsedRequest parsed) {
 void HttpSession::send(http::Response response, const ResponseContext& context) {
   auto encoded = encode_response(std::move(response), context);
   transport_->queue(std::move(encoded.head));
-  transport_->queue(std::move(encoded.body));
+  transport_->queue(std::move(encoded.owner), encoded.body);
 }
 
 runtime::Task<void> HttpSession::refuse(int status, core::Error error, const http::Request& request) {

@@ -65,7 +65,8 @@ struct RequestReader::Impl {
   using Parser = bhttp::request_parser<bhttp::string_body>;
 
   Limits limits;
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> buffer;
+  std::size_t capacity = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
   std::optional<Parser> parser;
@@ -75,7 +76,20 @@ struct RequestReader::Impl {
   bool expects_continue = false;
   Refusal refusal;
 
-  std::string_view pending() const { return {buffer.data() + begin, end - begin}; }
+  std::string_view pending() const { return {buffer.get() + begin, end - begin}; }
+
+  /// Without zeroing: what is read next stands there.
+  void make_room() {
+    if (begin > 0) {
+      std::memmove(buffer.get(), buffer.get() + begin, end - begin);
+      end -= std::exchange(begin, 0);
+    }
+    if (capacity >= end + kReadBytes) return;
+    capacity = std::max(2 * capacity, end + kReadBytes);
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    std::copy_n(buffer.get(), end, larger.get());
+    buffer = std::move(larger);
+  }
 
   State refused(Refusal with) {
     refusal = std::move(with);
@@ -210,12 +224,8 @@ RequestReader::~RequestReader() = default;
 
 std::span<char> RequestReader::prepare() {
   auto& self = *impl_;
-  if (self.begin > 0) {
-    std::memmove(self.buffer.data(), self.buffer.data() + self.begin, self.end - self.begin);
-    self.end -= std::exchange(self.begin, 0);
-  }
-  if (self.buffer.size() < self.end + kReadBytes) self.buffer.resize(self.end + kReadBytes);
-  return {self.buffer.data() + self.end, kReadBytes};
+  self.make_room();
+  return {self.buffer.get() + self.end, kReadBytes};
 }
 
 void RequestReader::commit(std::size_t bytes) { impl_->end += bytes; }

@@ -41,25 +41,32 @@ EncodedResponse encode_response(http::Response response, const ResponseContext& 
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, std::string_view(reason.data(), reason.size()));
   const bool body_allowed = has_body(response.status);
-  if (body_allowed && !response.body.empty()) append_header(head, "Content-Type", response.content_type);
-  if (body_allowed && response.body.size() > kGzipFrom) {
+  // One that nobody shares becomes one that one answer holds.
+  auto source = std::move(response.shared);
+  if (!source) source = std::make_shared<const core::SharedText>(std::move(response.body));
+  std::string_view body = source->text();
+  if (body_allowed && !body.empty()) append_header(head, "Content-Type", response.content_type);
+  if (body_allowed && body.size() > kGzipFrom) {
     append_header(head, "Vary", "Accept-Encoding");
     if (context.gzip) {
-      if (auto packed = gzip(response.body)) {
-        response.body = std::move(*packed);
+      if (const auto& packed = source->packed(gzip)) {
+        body = *packed;
         append_header(head, "Content-Encoding", "gzip");
       }
     }
   }
   for (const auto& [name, value] : response.headers) append_header(head, name, value);
-  if (body_allowed) head += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (body_allowed) head += fmt::format("Content-Length: {}\r\n", body.size());
   if (!context.keep_alive) {
     head += "Connection: close\r\n";
   } else if (context.minor_version == 0) {
     head += "Connection: keep-alive\r\n";
   }
   head += "\r\n";
-  if (body_allowed && !context.head) encoded.body = std::move(response.body);
+  if (body_allowed && !context.head) {
+    encoded.body = body;
+    encoded.owner = std::move(source);
+  }
   return encoded;
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "belfry/http/message.hpp"
 
@@ -18,7 +19,8 @@ struct ResponseContext {
 /// An answer as bytes: headers, and the body apart so that a big one is not copied. The body may be empty.
 struct EncodedResponse {
   std::string head;
-  std::string body;
+  std::string_view body;
+  std::shared_ptr<const void> owner;  ///< of the body
 };
 
 /// Content-Length always (but for 1xx, 204, 304), gzip above 1 KiB. Headers with line breaks are dropped.

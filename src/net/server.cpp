@@ -105,6 +105,9 @@ core::Result<std::uint16_t> Server::Impl::listen(const ListenOptions& options) {
   if (error) return fail("open");
   acceptor->set_option(Acceptor::reuse_address(true), error);
   if (error) return fail("SO_REUSEADDR");
+  // Each connection inherits it.
+  acceptor->set_option(Tcp::no_delay(true), error);
+  if (error) return fail("TCP_NODELAY");
   acceptor->bind(endpoint, error);
   if (error) return fail("bind");
   acceptor->listen(asio::socket_base::max_listen_connections, error);
@@ -143,8 +146,6 @@ runtime::Task<void> Server::Impl::pause() {
 }
 
 void Server::Impl::admit(Transport::Socket socket) {
-  boost::system::error_code ignored;
-  socket.set_option(Tcp::no_delay(true), ignored);
   auto transport = std::make_shared<Transport>(std::move(socket), edge_->flusher);
   if (connections_.size() >= edge_->limits.max_connections) {
     if (refusals_ >= kMaxRefusals) return transport->cut();

@@ -80,7 +80,7 @@ class DatabaseReaderReads final : public ReaderReads {
           if (!moment) return core::fail(no_room());
           auto bytes = load(work, room);
           if (!bytes) return core::fail(std::move(bytes.error()));
-          return LoadedPage{std::make_shared<const std::string>(std::move(*bytes)), std::move(*moment)};
+          return LoadedPage{std::make_shared<const core::SharedText>(std::move(*bytes)), std::move(*moment)};
         },
         std::move(done));
   }

@@ -62,8 +62,9 @@ void HubCore::ask(const SubscriptionPtr& sub) {
   sub->timer.cancel();
   const bool joining = sub->state == State::kJoining;
   if (joining) set_timer(sub, patience_left(*sub));
-  (joining ? joins_ : rechecks_).push(sub);
+  (joining ? joins_ : rechecks_).push(sub, wheel_.now());
   pump_decisions();
+  if (joining) listen_for_quiet();
 }
 
 void HubCore::pump_decisions() {
@@ -80,7 +81,7 @@ void HubCore::pump(QuestionLane& lane) {
 }
 
 /// What comes while a read is in flight shares the next one. Joins that come in numbers are also paced by the clock, so
-/// that a herd that trickles in costs few reads; who comes alone never waits.
+/// that a herd that trickles in costs few reads; who comes alone never waits, nor a herd that is complete.
 void HubCore::hold(QuestionLane& lane, std::size_t questions) {
   lane.share(wheel_.after(kShareFor, guarded([this, &lane] {
                             lane.stop_sharing();
@@ -92,6 +93,22 @@ void HubCore::hold(QuestionLane& lane, std::size_t questions) {
                            lane.breathe();
                            pump(lane);
                          })));
+}
+
+/// A herd often stops by itself (clients that wait for their answers before the next ones come): nobody then waits for
+/// the end of the breath.
+void HubCore::listen_for_quiet() {
+  if (!options_.soon || listening_for_quiet_ || !joins_.holds_back()) return;
+  const auto left = joins_.until_quiet(wheel_.now());
+  if (left <= left.zero()) {
+    joins_.breathe();
+    return pump(joins_);
+  }
+  listening_for_quiet_ = true;
+  options_.soon(std::chrono::ceil<std::chrono::microseconds>(left), guarded([this] {
+                  listening_for_quiet_ = false;
+                  listen_for_quiet();
+                }));
 }
 
 void HubCore::submit(QuestionLane& lane, Batch batch) {

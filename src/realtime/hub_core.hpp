@@ -145,6 +145,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void pump_decisions();
   void pump(QuestionLane& lane);
   void hold(QuestionLane& lane, std::size_t questions);
+  void listen_for_quiet();
   void submit(QuestionLane& lane, Batch batch);
   void on_decisions(QuestionLane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer);
   void on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer);
@@ -225,6 +226,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::deque<std::weak_ptr<Room>> refill_queue_;
   std::size_t refills_in_flight_ = 0;
   QuestionLane joins_{8};
+  bool listening_for_quiet_ = false;
   QuestionLane rechecks_{1};
 
   bool sweeping_ = false;

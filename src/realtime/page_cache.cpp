@@ -9,13 +9,25 @@ constexpr std::size_t kLargestPage = std::size_t{1} << 20;
 /// Of an entry besides its bytes, roughly.
 constexpr std::size_t kOverhead = 512;
 
+std::size_t size_of(const LoadedPage& page, const std::string& name) {
+  return page.bytes->bytes() + name.size() + kOverhead;
+}
+
 }  // namespace
 
 PageCache::Found PageCache::find(const domain::RoomKey& room, const std::string& name) {
   const auto found = entries_.find({room, name});
   if (found == entries_.end()) return nullptr;
-  found->second.share.touch();
-  return found->second.page;
+  auto& entry = found->second;
+  entry.share.touch();
+  const auto page = entry.page;
+  // Its packed form may have come since.
+  if (const auto bytes = size_of(*page, name); bytes != entry.bytes) {
+    entry.bytes = bytes;
+    entry.share.resize(bytes);
+    budget_.trim();
+  }
+  return page;
 }
 
 void PageCache::load(const domain::RoomKey& room, const std::string& name, domain::RoomReader::Load load, Done done) {
@@ -40,10 +52,10 @@ void PageCache::answer(const Key& key, std::uint64_t epoch, core::Result<LoadedP
 }
 
 void PageCache::keep(const Key& key, const Found& page) {
-  const std::size_t bytes = page->bytes->size() + key.second.size() + kOverhead;
+  const std::size_t bytes = size_of(*page, key.second);
   entries_.erase(key);
   if (bytes > kLargestPage) return;
-  entries_.emplace(key, Entry{page, ByteBudget::Share(budget_, bytes, [this, key] { entries_.erase(key); })});
+  entries_.emplace(key, Entry{page, bytes, ByteBudget::Share(budget_, bytes, [this, key] { entries_.erase(key); })});
   budget_.trim();
 }
 

@@ -34,6 +34,7 @@ class PageCache {
   using Key = std::pair<domain::RoomKey, std::string>;
   struct Entry {
     Found page;
+    std::size_t bytes;
     ByteBudget::Share share;
   };
   void answer(const Key& key, std::uint64_t epoch, core::Result<LoadedPage> page);

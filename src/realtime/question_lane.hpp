@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,11 +24,18 @@ class QuestionLane {
     std::int64_t access_seq = 0;
   };
   using Batch = std::vector<Question>;
+  using Clock = runtime::Wheel::Clock;
+  using TimePoint = Clock::time_point;
 
   /// `max_in_flight`: reads, when those in flight take long.
   explicit QuestionLane(std::size_t max_in_flight) : max_in_flight_(max_in_flight) {}
 
-  void push(std::weak_ptr<Subscription> sub) { queue_.push_back(std::move(sub)); }
+  void push(std::weak_ptr<Subscription> sub, TimePoint now) {
+    const auto gap = std::min<Clock::duration>(now - last_, kLongestGap);
+    gap_ += (gap - gap_) / kGapsKept;
+    last_ = now;
+    queue_.push_back(std::move(sub));
+  }
   bool ready() const {
     if (in_flight_ >= max_in_flight_) return false;
     if (!halves_.empty()) return true;
@@ -86,6 +95,14 @@ class QuestionLane {
     herd_ = breath_ > kHerd;
     breath_ = 0;
   }
+  /// Somebody waits for the end of the breath.
+  bool holds_back() const { return !queue_.empty() && paused(); }
+  /// How long nobody has to come until the herd counts as complete: some times the distance at which they came. Zero or
+  /// less: it is.
+  Clock::duration until_quiet(TimePoint now) const {
+    return last_ + std::clamp<Clock::duration>(gap_ * kQuietGaps, kShortestQuiet, kLongestGap) - now;
+  }
+
   void stop() {
     sharing_.cancel();
     pace_.cancel();
@@ -100,6 +117,11 @@ class QuestionLane {
   /// More questions than that in one breath are a herd.
   static constexpr std::size_t kHerd = 16;
 
+  static constexpr std::chrono::milliseconds kLongestGap{20};
+  static constexpr std::chrono::milliseconds kShortestQuiet{1};
+  static constexpr int kQuietGaps = 4;
+  static constexpr int kGapsKept = 8;  ///< over how many the mean distance goes
+
   static bool asks(const SubscriptionPtr& sub) { return sub && !sub->gone(); }
   bool paused() const { return pace_.active() && breath_ > (herd_ ? 0 : kHerd); }
 
@@ -107,7 +129,9 @@ class QuestionLane {
   std::size_t in_flight_ = 0;
   std::size_t failures_ = 0;  ///< in a row
   std::size_t breath_ = 0;
-  bool herd_ = false;  ///< the breath before was one
+  bool herd_ = false;                  ///< the breath before was one
+  Clock::duration gap_ = kLongestGap;  ///< between two questions, a running mean
+  TimePoint last_{};
   runtime::Wheel::Timer sharing_;
   runtime::Wheel::Timer pace_;
   std::deque<std::weak_ptr<Subscription>> queue_;

@@ -1,7 +1,9 @@
 #include "belfry/runtime/loop.hpp"
 
+#include <memory>
 #include <utility>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
@@ -28,6 +30,16 @@ Loop::~Loop() = default;
 
 void Loop::post(std::move_only_function<void()> task) {
   boost::asio::post(context_, [task = std::move(task)]() mutable { task(); });
+}
+
+void Loop::after(std::chrono::microseconds delay, std::move_only_function<void()> task) {
+  using Clock = std::chrono::steady_clock;
+  using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
+  auto timer = std::make_unique<Timer>(context_.get_executor(), delay);
+  auto& waits = *timer;
+  waits.async_wait([timer = std::move(timer), task = std::move(task)](const boost::system::error_code& error) mutable {
+    if (!error) task();
+  });
 }
 
 void Loop::at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }

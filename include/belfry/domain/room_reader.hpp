@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "belfry/core/shared_text.hpp"
 #include "belfry/domain/room_access.hpp"
 
 namespace belfry::domain {
@@ -14,7 +15,7 @@ namespace belfry::domain {
 class RoomReader {
  public:
   /// An encoded page; null: not from here, the caller has to read for itself.
-  using Bytes = std::shared_ptr<const std::string>;
+  using Bytes = std::shared_ptr<const core::SharedText>;
   using PageDone = std::move_only_function<void(core::Result<Bytes>)>;
   using SyncDone = std::move_only_function<void(core::Result<SyncedRoom>)>;
   /// Reads and encodes a page on a database thread, without deciding anything: a function of the room's state, and of

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "belfry/core/error.hpp"
+#include "belfry/core/shared_text.hpp"
 
 namespace belfry::http {
 
@@ -27,6 +29,8 @@ struct Response {
   std::string content_type = "application/json; charset=utf-8";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  /// Instead of `body`, what others are answered with as well.
+  std::shared_ptr<const core::SharedText> shared;
 };
 
 /// The failure answer for an Error, by the error table. `status_override` keeps HTTP-level statuses (408, 414, 426,

@@ -29,8 +29,11 @@ struct HubOptions {
   std::chrono::seconds recheck_interval{0};       ///< external provider without validUntil; zero: never
   std::int32_t refill_records = 200;              ///< log records per refill read
   std::size_t max_concurrent_refills = 8;
-  /// Once joins come in numbers, a read for them begins at most this often, unless it is full; zero: never waits.
+  /// Once joins come in numbers, a read for them begins at most this often, unless it is full or `soon` finds that no
+  /// more come; zero: never waits. Counted by the wheel, so up to a tick more.
   std::chrono::milliseconds join_pace{0};
+  /// Calls back on the I/O thread after times that are too short for the wheel. Null: nothing ends a pace early.
+  std::function<void(std::chrono::microseconds, std::function<void()>)> soon;
   /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is
   /// remembered of that subject elsewhere must go.
   std::function<void(core::UserId)> on_access_changed;

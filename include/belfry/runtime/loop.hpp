@@ -28,6 +28,8 @@ class Loop {
   boost::asio::io_context& context() { return context_; }
   /// Runs `task` on the loop soon. Any thread.
   void post(std::move_only_function<void()> task);
+  /// Runs `task` on the loop after a delay too short for the wheel. Cannot be taken back. Loop's thread only.
+  void after(std::chrono::microseconds delay, std::move_only_function<void()> task);
   /// Called on the loop's thread at the end of each turn, in the order they were added. Add before `run`.
   void at_turn_end(std::function<void()> hook);
   /// Lets a turn end, and the hooks run, after `delay` at the latest, whatever else happens. The last call counts.

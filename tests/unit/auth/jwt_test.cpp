@@ -12,6 +12,7 @@
 
 #include "auth/base64url.hpp"
 #include "auth/keys.hpp"
+#include "auth/verified_tokens.hpp"
 
 namespace belfry::auth {
 namespace {
@@ -133,6 +134,43 @@ TEST_F(Hs256, HttpLeewayIsFiveSecondsAtBothEnds) {
   EXPECT_EQ(verify(*auth_, ended, Leeway::kNone).reason(), Reason::kTokenExpired);
   EXPECT_FALSE(verify(*auth_, signed_token(kHs256Header, claims("", 1'799'999'995)), Leeway::kHttp).accepted());
   EXPECT_TRUE(verify(*auth_, signed_token(kHs256Header, claims(R"(,"nbf":1800000005)")), Leeway::kHttp).accepted());
+}
+
+TEST_F(Hs256, RememberedTokenIsJudgedByTheClockOfEachCall) {
+  const std::string token = signed_token(kHs256Header, claims(R"(,"nbf":1800000000)"));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  EXPECT_TRUE(verify(*auth_, token).accepted());
+  clock_.at += seconds(64);
+  EXPECT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  EXPECT_EQ(verify(*auth_, token).reason(), Reason::kTokenExpired) << "remembered, and without leeway";
+  clock_.at += seconds(1);
+  EXPECT_EQ(verify(*auth_, token, Leeway::kHttp).reason(), Reason::kTokenExpired);
+  clock_.at -= seconds(75);
+  EXPECT_EQ(verify(*auth_, token, Leeway::kHttp).reason(), Reason::kTokenInvalid) << "not yet";
+}
+
+TEST_F(Hs256, TextThatBeginsLikeARememberedTokenIsNoToken) {
+  const std::string token = signed_token(kHs256Header, claims());
+  ASSERT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  std::string other = token;
+  other.back() = other.back() == 'A' ? 'E' : 'A';
+  EXPECT_EQ(verify(*auth_, other, Leeway::kHttp).reason(), Reason::kTokenInvalid);
+  EXPECT_EQ(verify(*auth_, token.substr(0, token.size() - 1), Leeway::kHttp).reason(), Reason::kTokenInvalid);
+}
+
+TEST(Remembered, AsManyTokensAsFit) {
+  VerifiedTokens tokens;
+  const auto put = [&](int i) { tokens.put(std::to_string(i) + std::string(2000, 'x'), {}); };
+  std::size_t most = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    put(i);
+    most = std::max(most, tokens.size());
+    if (i % 100 == 0)
+      EXPECT_NE(tokens.find("0" + std::string(2000, 'x')), nullptr) << "it is asked for again and again";
+  }
+  EXPECT_LT(most, 4000U);
+  EXPECT_NE(tokens.find("19999" + std::string(2000, 'x')), nullptr);
+  EXPECT_EQ(tokens.find("1" + std::string(2000, 'x')), nullptr);
 }
 
 TEST_F(Hs256, IssuerAndAudienceAreCheckedWhenConfigured) {
@@ -330,6 +368,31 @@ TEST_F(Jwks, WithoutAnyKeySetTheAnswerIsUnavailableNotInvalid) {
   const Outcome outcome = verify(*auth_, key.sign(claims(), ""));
   ASSERT_TRUE(outcome.result && !*outcome.result);
   EXPECT_EQ(outcome.result->error().code, core::ErrorCode::kUnavailable);
+}
+
+TEST_F(Jwks, TokenIsForgottenWithTheKeyThatSignedIt) {
+  const KeyPair old_key = make_key("EdDSA", "old");
+  const KeyPair new_key = make_key("EdDSA", "new");
+  set_ = set_of({&old_key});
+  const std::string token = old_key.sign(claims("", 1'900'000'000), R"(,"kid":"old")");
+  ASSERT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  ASSERT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  set_ = set_of({&new_key});
+  clock_.at += seconds(601);
+  EXPECT_EQ(verify(*auth_, token, Leeway::kHttp).reason(), Reason::kTokenInvalid) << "the set is stale and read again";
+  EXPECT_EQ(fetches_, 2);
+}
+
+TEST_F(Jwks, AnotherTokensFetchForgetsWhatTheWithdrawnKeySigned) {
+  const KeyPair old_key = make_key("EdDSA", "old");
+  const KeyPair new_key = make_key("EdDSA", "new");
+  set_ = set_of({&old_key});
+  const std::string token = old_key.sign(claims(), R"(,"kid":"old")");
+  ASSERT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  set_ = set_of({&new_key});
+  clock_.at += seconds(10);
+  ASSERT_TRUE(verify(*auth_, new_key.sign(claims(), R"(,"kid":"new")"), Leeway::kHttp).accepted());
+  EXPECT_EQ(verify(*auth_, token, Leeway::kHttp).reason(), Reason::kTokenInvalid);
 }
 
 TEST_F(Jwks, OldKeysServeOnWhileTheIssuerIsAway) {

@@ -15,6 +15,15 @@ TEST(Mac, GivesWhatTheStandardSays) {
             "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
 }
 
+TEST(Mac, KeyThatIsKeptGivesTheSameEachTime) {
+  for (const std::string& key : {std::string("k"), std::string(64, 'k'), std::string(200, 'k')}) {
+    HmacSha256 mac(key);
+    for (const std::string& text : {std::string(), std::string("one"), std::string(1000, 'x'), std::string("one")}) {
+      EXPECT_EQ(mac.of(text), hmac_sha256(key, text));
+    }
+  }
+}
+
 TEST(Mac, SecretsAreTheSameOnlyAsAWhole) {
   EXPECT_TRUE(same_secret("", ""));
   EXPECT_TRUE(same_secret("abc", "abc"));

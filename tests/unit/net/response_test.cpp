@@ -55,6 +55,18 @@ TEST(Response, IsPackedAboveAKilobyteOnly) {
   EXPECT_NE(packed.head.find("Vary: Accept-Encoding\r\n"), std::string::npos);
 }
 
+TEST(Response, SharedTextIsPackedOnceAndNotCopied) {
+  http::Response response;
+  response.shared = std::make_shared<const core::SharedText>(std::string(2000, 'a'));
+  const auto plain = encode_response(response, {});
+  EXPECT_EQ(plain.body.data(), response.shared->text().data());
+  EXPECT_EQ(response.shared->bytes(), 2000U) << "nobody wanted it packed yet";
+  const auto packed = encode_response(response, {.gzip = true});
+  EXPECT_EQ(packed.body, gzip(response.shared->text()));
+  EXPECT_EQ(encode_response(response, {.gzip = true}).body.data(), packed.body.data());
+  EXPECT_EQ(response.shared->bytes(), 2000U + packed.body.size());
+}
+
 TEST(Gzip, IsAcceptedByNameOrStarUnlessRefused) {
   struct Case {
     std::string header;

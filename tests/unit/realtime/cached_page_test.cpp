@@ -204,6 +204,17 @@ TEST_F(CachedPageTest, BytesAreBounded) {
   EXPECT_EQ(metrics.cache_bytes.value(), 0);
 }
 
+TEST_F(CachedPageTest, PackedFormOfAPageCountsOnceItIsThere) {
+  pack = [](const std::string&) { return std::string(1000, 'p'); };
+  for (int i = 0; i < 3; ++i) ask_and_settle(user(1));
+  const auto unpacked = metrics.cache_bytes.value();
+  ask_and_settle(user(1));
+  EXPECT_GE(metrics.cache_bytes.value(), unpacked);
+  EXPECT_GE(metrics.cache_bytes.value(), 1500);
+  core->on_database_restored();
+  EXPECT_EQ(metrics.cache_bytes.value(), 0);
+}
+
 class ExternalGrantsTest : public ReaderTest {
  protected:
   ExternalGrantsTest() : ReaderTest({.event_retention = std::chrono::hours{24}, .external_grants = true}) {}

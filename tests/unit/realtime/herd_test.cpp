@@ -155,5 +155,63 @@ TEST_F(PacedHerdTest, FullBatchDoesNotWait) {
   for (const auto& one : readers) EXPECT_EQ(one->heard, (Heard{"joined"}));
 }
 
+/// With a clock that is finer than the wheel's.
+class QuietHerdTest : public HerdTest {
+ protected:
+  QuietHerdTest()
+      : HerdTest(HubOptions{.join_pace = milliseconds{20}, .soon = [this](auto delay, auto task) {
+                              soon_.emplace_back(passed_ + delay, std::move(task));
+                            }}) {}
+
+  void pass_soon(milliseconds by) {
+    pass(by);
+    passed_ += by;
+    for (auto& [due, task] : std::exchange(soon_, {})) {
+      if (due <= passed_) {
+        task();
+      } else {
+        soon_.emplace_back(due, std::move(task));
+      }
+    }
+  }
+  /// One a millisecond, until the pace holds the next ones back.
+  void become_a_herd() {
+    while (herd_.empty() || !herd_.back()->heard.empty()) {
+      join_and_settle(*herd_.emplace_back(reader(static_cast<int>(herd_.size()) + 1)));
+      pass_soon(milliseconds{1});
+    }
+  }
+
+  std::vector<std::unique_ptr<Reader>> herd_;
+
+ private:
+  std::chrono::microseconds passed_{0};
+  std::vector<std::pair<std::chrono::microseconds, std::function<void()>>> soon_;
+};
+
+TEST_F(QuietHerdTest, HerdThatIsCompleteDoesNotWaitForTheEndOfItsPace) {
+  become_a_herd();
+  EXPECT_EQ(reads_of(ReadKind::kDecide), 0U);
+  pass_soon(milliseconds{1});
+  EXPECT_EQ(reads_of(ReadKind::kDecide), 0U);
+  pass_soon(milliseconds{15});
+  pass_soon(milliseconds{1});
+  EXPECT_EQ(reads->only(ReadKind::kDecide)->questions, 1U);
+  reads->settle();
+  EXPECT_EQ(herd_.back()->heard, (Heard{"joined"}));
+}
+
+TEST_F(QuietHerdTest, HerdThatStillComesIsWaitedFor) {
+  become_a_herd();
+  for (int i = 0; i < 12; ++i) {
+    join(*herd_.emplace_back(reader(500 + i)));
+    pass_soon(milliseconds{1});
+    EXPECT_EQ(reads_of(ReadKind::kDecide), 0U) << i;
+  }
+  pass(milliseconds{100});
+  EXPECT_EQ(reads->only(ReadKind::kDecide)->questions, 13U) << "but no longer than the pace";
+  reads->settle();
+}
+
 }  // namespace
 }  // namespace belfry::realtime::testing

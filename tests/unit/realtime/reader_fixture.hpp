@@ -54,7 +54,7 @@ class ScriptedReaderReads final : public ReaderReads {
   void page(const RoomKey& room, domain::RoomReader::Load, Done<LoadedPage> done) override {
     ++pages;
     add<LoadedPage>(Asked::kPage, 1, std::move(done), [this, room]() -> core::Result<LoadedPage> {
-      return LoadedPage{std::make_shared<const std::string>(state(room)), moment(room)};
+      return LoadedPage{std::make_shared<const core::SharedText>(state(room)), moment(room)};
     });
   }
   void replay(const RoomKey& room, std::optional<core::EventId> since, Done<Replay> done) override {
@@ -189,7 +189,9 @@ class ReaderTest : public HubTest {
   /// Asks for the page; the answer goes to the list: bytes, `uncached`, or `unavailable`.
   void ask(const domain::Actor& actor, const domain::RoomTarget& target = kRoomTarget) {
     core->cached(actor, {target, "page"}, nullptr, [this](core::Result<domain::RoomReader::Bytes> bytes) {
-      heard.push_back(!bytes ? "unavailable" : *bytes ? **bytes : "uncached");
+      if (bytes && *bytes)
+        (*bytes)->packed([this](const std::string& text) { return pack ? std::optional(pack(text)) : std::nullopt; });
+      heard.push_back(!bytes ? "unavailable" : *bytes ? (*bytes)->text() : "uncached");
     });
   }
   std::string answered() {
@@ -228,6 +230,7 @@ class ReaderTest : public HubTest {
   ScriptedReaderReads* logs = nullptr;
   std::unique_ptr<ReaderCore> core;
   std::vector<std::string> heard;
+  std::function<std::string(const std::string&)> pack;  ///< what whoever is answered does with a page, if anything
   std::vector<core::Result<domain::SyncedRoom>> synced_;
 };
 
