@@ -18,13 +18,13 @@ void Connection::leave_http() {
   http_ = nullptr;
 }
 
-runtime::Task<void> Connection::run() {
+runtime::Task<bool> Connection::run(std::move_only_function<void()> on_end) {
   auto upgrade = co_await http_->run();
   leave_http();
-  if (!upgrade || !transport_->open()) co_return;
+  if (!upgrade || !transport_->open()) co_return false;
   websocket_ = make_ws_session(edge_, transport_);
-  co_await websocket_->run(std::move(*upgrade));
-  websocket_ = nullptr;
+  websocket_->start(std::move(*upgrade), std::move(on_end));
+  co_return true;
 }
 
 void Connection::drain_http() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "edge.hpp"
@@ -10,7 +11,7 @@
 
 namespace belfry::net {
 
-/// One client's connection: HTTP first, WebSocket after an upgrade. Loop's thread only.
+/// One client's connection: HTTP first, in a coroutine; WebSocket after an upgrade, without. Loop's thread only.
 class Connection {
  public:
   Connection(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport);
@@ -18,7 +19,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  runtime::Task<void> run();
+  /// Ends with the connection; or, true, when it goes on as a WebSocket, which calls `on_end` once at its end.
+  runtime::Task<bool> run(std::move_only_function<void()> on_end);
   bool upgraded() const { return websocket_ != nullptr; }
   /// Of a draining server. HTTP ends when it is idle, else after the running request.
   void drain_http();

@@ -21,6 +21,8 @@ struct Edge {
   std::shared_ptr<TurnFlusher> flusher;
   Admission admission{limits.handshakes_per_second, limits.max_handshakes_in_flight, metrics};
   std::mt19937 random{std::random_device{}()};
+  /// Where WebSockets' bytes are read to and looked at; used within one handler only.
+  std::vector<char> read_buffer;
   bool draining = false;
   std::chrono::milliseconds reconnect_within{0};  ///< of the drain
 

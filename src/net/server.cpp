@@ -168,7 +168,10 @@ runtime::Task<void> Server::Impl::turn_away(std::shared_ptr<Impl> self, std::sha
 
 runtime::Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection) {
   try {
-    co_await connection->run();
+    const bool goes_on = co_await connection->run([weak = std::weak_ptr(self), key = connection.get()] {
+      if (const auto server = weak.lock()) server->remove(key);
+    });
+    if (goes_on) co_return;
   } catch (const std::exception& error) {
     telemetry::error("connection_failed", {{"what", error.what()}});
   }

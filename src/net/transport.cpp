@@ -175,7 +175,9 @@ void Transport::cancel_read() {
   socket_.cancel(ignored);
 }
 
-void Transport::give_back(std::string bytes) { given_back_.insert(0, bytes); }
+std::size_t Transport::read_some(std::span<char> into, ErrorCode& error) {
+  return socket_.read_some(boost::asio::buffer(into.data(), into.size()), error);
+}
 
 void Transport::fail(ErrorCode error) {
   if (failed_) return;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,7 +33,6 @@ class Transport : public std::enable_shared_from_this<Transport> {
   class Observer {
    public:
     virtual ~Observer() = default;
-    virtual void on_read() = 0;
     /// After each flush of a socket that is full or was, and after the next one once `tell_progress` was called.
     virtual void on_flushed() = 0;
     /// The peer is gone; the socket is closed.
@@ -61,10 +61,13 @@ class Transport : public std::enable_shared_from_this<Transport> {
 
   template <class Buffers, class Handler>
   void async_read_some(const Buffers& buffers, Handler handler);
+  /// `handler(error)` once `read_some` has something to say. Unlike a pending read it needs no buffer.
+  template <class Handler>
+  void when_readable(Handler handler);
+  /// What has arrived; would_block when there is nothing, eof at the peer's end.
+  std::size_t read_some(std::span<char> into, ErrorCode& error);
   /// Ends the pending read with operation_aborted.
   void cancel_read();
-  /// Bytes that were read too far; the next reads give them first.
-  void give_back(std::string bytes);
 
   /// Sends what is queued, then FIN, then reads to the peer's end, so that what was said last arrives; then closes. The
   /// caller bounds the time with `cut`.
@@ -119,24 +122,17 @@ class Transport : public std::enable_shared_from_this<Transport> {
   bool progress_wanted_ = false;
   bool failed_ = false;
   std::move_only_function<void(ErrorCode)> drained_;
-  std::string given_back_;
 };
 
 template <class Buffers, class Handler>
 void Transport::async_read_some(const Buffers& buffers, Handler handler) {
-  if (!given_back_.empty()) {
-    const auto taken = boost::asio::buffer_copy(buffers, boost::asio::buffer(given_back_));
-    given_back_.erase(0, taken);
-    if (given_back_.empty()) given_back_ = {};
-    boost::asio::post(socket_.get_executor(),
-                      [handler = std::move(handler), taken]() mutable { handler(ErrorCode(), taken); });
-    return;
-  }
-  socket_.async_read_some(
-      buffers, [self = shared_from_this(), handler = std::move(handler)](ErrorCode error, std::size_t taken) mutable {
-        if (taken > 0 && self->observer_) self->observer_->on_read();
-        handler(error, taken);
-      });
+  socket_.async_read_some(buffers, [self = shared_from_this(), handler = std::move(handler)](
+                                       ErrorCode error, std::size_t taken) mutable { handler(error, taken); });
+}
+
+template <class Handler>
+void Transport::when_readable(Handler handler) {
+  socket_.async_wait(Socket::wait_read, std::move(handler));
 }
 
 }  // namespace belfry::net

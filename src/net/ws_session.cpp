@@ -2,43 +2,56 @@
 
 #include <algorithm>
 #include <exception>
-#include <optional>
+#include <random>
+#include <span>
 #include <string>
 #include <utility>
-#include <variant>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/websocket/stream.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
 #include "belfry/telemetry/log.hpp"
-#include "ws_layer.hpp"
+#include "ws_frames.hpp"
+#include "ws_handshake.hpp"
 
 namespace belfry::net {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace websocket = boost::beast::websocket;
 using dialects::CloseCode;
 using Clock = runtime::Wheel::Clock;
 using TimePoint = Clock::time_point;
 
-constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
-constexpr std::string_view kPing("\x89\x00", 2);
-/// Control frames that Beast may have in the queue before it waits for the peer to take them.
+constexpr std::size_t kReadBytes = 16 * 1024;
+/// A client that sends many small frames at once lets others in between.
+constexpr int kFramesPerTurn = 16;
+/// With more than this in the queue a ping is the last frame that is read until the peer has taken all of it.
 constexpr std::size_t kMaxControlBytes = 16 * 1024;
 /// The queue may pass `max_queued_bytes` by one answer and a few last words. A session that still sends behind so many
 /// times the limit has lost count.
 constexpr std::size_t kHardFactor = 16;
-constexpr std::size_t kKeptReadBuffer = 4096;
 constexpr auto kNever = TimePoint::max();
 
-/// Kept by the session's coroutine and by each callback it gave out, so that it outlives both.
+class WsSessionImpl;
+
+/// The dialect's session, kept by its carrier and by the command that is owed an answer, so that it outlives both.
 struct SessionSlot {
   std::unique_ptr<dialects::Session> session;
+  WsSessionImpl* carrier = nullptr;  ///< null from its end on
+};
+
+/// A command's `done`. One that is dropped counts as called.
+class Answer {
+ public:
+  Answer(std::shared_ptr<SessionSlot> slot, std::uint32_t command) : slot_(std::move(slot)), command_(command) {}
+  Answer(Answer&&) noexcept = default;
+  Answer& operator=(Answer&&) = delete;
+  ~Answer() { (*this)(); }
+  void operator()();
+
+ private:
+  std::shared_ptr<SessionSlot> slot_;
+  std::uint32_t command_;
 };
 
 class WsSessionImpl final : public WsSession,
@@ -49,7 +62,7 @@ class WsSessionImpl final : public WsSession,
   WsSessionImpl(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport);
   ~WsSessionImpl() override;
 
-  runtime::Task<void> run(Upgrade upgrade) override;
+  void start(Upgrade upgrade, std::move_only_function<void()> on_end) override;
   void announce(std::chrono::milliseconds reconnect_in) override;
   void close_for_restart() override;
   void abandon() override;
@@ -59,59 +72,86 @@ class WsSessionImpl final : public WsSession,
   bool writable() const override;
   void close(CloseCode code, std::string_view reason) override;
 
-  void on_read() override { last_byte_ = edge_->wheel.now(); }
   void on_flushed() override;
-  void on_failed() override { carrier_gone(); }
+  void on_failed() override { finish(); }
+  void on_answered(std::uint32_t command);
 
  private:
-  using Stream = websocket::stream<WebSocketLayer, false>;
+  /// What must happen before the next frame is looked at.
+  enum class Wait : std::uint8_t {
+    kNothing,    ///< `read_frames` runs, or is posted
+    kBytes,      ///< the peer sends
+    kAnswer,     ///< the command that runs is done
+    kRoom,       ///< the queue is writable again
+    kPongTaken,  ///< the queue, in which there are pongs, is empty
+    kEnd,        ///< both sides are closed
+  };
 
-  runtime::Task<bool> accept(const Upgrade& upgrade);
-  runtime::Task<void> read_messages();
-  runtime::Task<void> deliver(std::string_view text);
-  runtime::Task<void> until_writable();
-  void on_unanswered();
+  template <auto kStep>
+  auto later();
   template <class Call>
   void guarded(Call&& call);
-  void on_close_frame();
+  dialects::Session* session() const { return slot_ ? slot_->session.get() : nullptr; }
+
+  void wait_for_bytes();
+  void read();
+  void go_on();
+  void go_on_later();
+  std::span<char> pending_and(std::size_t more);
+  void read_frames(std::span<char> bytes);
+  void take(const ClientFrame& frame);
+  void deliver(std::string_view text);
+  void on_unanswered();
+  void answer_ping(std::string_view payload);
+  void send_close(std::uint16_t code, std::string_view reason);
+  void tear_down();
+
   void give_up_reader();
-  void carrier_gone();
+  void end();
+  void finish();
   void leave();
   void leave_late();
+  bool reading() const { return wait_ != Wait::kAnswer && wait_ != Wait::kRoom; }
   void arm();
   void on_timer();
   TimePoint next_deadline() const;
 
   std::shared_ptr<Edge> edge_;
   std::shared_ptr<Transport> transport_;
-  Stream stream_;
-  beast::flat_buffer buffer_;
   std::shared_ptr<SessionSlot> slot_;
-  std::weak_ptr<PendingAnswer> owed_;
-  std::shared_ptr<OneShot<std::monostate>> room_wanted_;  ///< what `until_writable` waits for
-  std::move_only_function<void(std::monostate)> room_made_;
+  std::move_only_function<void()> on_end_;
+  FrameReader frames_;
+  std::string pending_;  ///< read, not looked at yet
   runtime::Wheel::Timer timer_;
   TimePoint armed_for_ = kNever;
   TimePoint last_byte_;
   TimePoint next_ping_;
+  TimePoint answer_due_ = kNever;
   TimePoint blocked_since_ = kNever;
   TimePoint cut_at_ = kNever;
   std::uint64_t sent_ = 0;
+  std::uint32_t command_ = 0;  ///< the last one's number
+  Wait wait_ = Wait::kNothing;
   bool counted_ = false;
-  bool reading_ = false;
+  bool in_command_ = false;         ///< inside of the session's `on_text`
+  bool owing_ = false;              ///< the last command is not done
   mutable bool told_full_ = false;  ///< somebody heard "not writable" and waits to hear the opposite
-  bool closing_ = false;            ///< the session's frames are no longer taken
-  bool close_queued_ = false;       ///< the close frame is in the queue
+  bool closing_ = false;            ///< the close frame is in the queue, and nothing may follow it
   bool drained_after_close_ = false;
   bool gone_ = false;
 };
 
+void Answer::operator()() {
+  const auto slot = std::exchange(slot_, nullptr);
+  if (slot && slot->carrier) slot->carrier->on_answered(command_);
+}
+
 WsSessionImpl::WsSessionImpl(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport)
     : edge_(std::move(edge)),
       transport_(std::move(transport)),
-      stream_(transport_, edge_->loop.context().get_executor(), kMaxControlBytes, [this] { on_close_frame(); }),
-      slot_(std::make_shared<SessionSlot>()) {
-  stream_.read_message_max(edge_->limits.max_frame_bytes);
+      slot_(std::make_shared<SessionSlot>()),
+      frames_(edge_->limits.max_frame_bytes) {
+  slot_->carrier = this;
   edge_->metrics.ws_connections.add();
   counted_ = true;
   transport_->count_as_websocket(edge_->metrics);
@@ -120,7 +160,10 @@ WsSessionImpl::WsSessionImpl(std::shared_ptr<Edge> edge, std::shared_ptr<Transpo
   next_ping_ = last_byte_ + edge_->limits.ping_interval;
 }
 
-WsSessionImpl::~WsSessionImpl() { leave(); }
+WsSessionImpl::~WsSessionImpl() {
+  if (slot_) slot_->carrier = nullptr;
+  leave();
+}
 
 void WsSessionImpl::leave() {
   timer_.cancel();
@@ -128,6 +171,21 @@ void WsSessionImpl::leave() {
   if (!std::exchange(counted_, false)) return;
   transport_->stop_counting();
   edge_->metrics.ws_connections.sub();
+}
+
+// For the loop. What fails here ends this connection.
+template <auto kStep>
+auto WsSessionImpl::later() {
+  return [self = shared_from_this()](auto&&...) {
+    if (self->gone_) return;
+    if (!self->transport_->open()) return self->finish();
+    try {
+      ((*self).*kStep)();
+    } catch (const std::exception& error) {
+      telemetry::error("connection_failed", {{"what", error.what()}});
+      self->finish();
+    }
+  };
 }
 
 // A session that throws has broken its contract: its own connection pays, no other.
@@ -141,84 +199,124 @@ void WsSessionImpl::guarded(Call&& call) {
   }
 }
 
-runtime::Task<void> WsSessionImpl::run(Upgrade upgrade) {
-  const auto self = shared_from_this();
+void WsSessionImpl::start(Upgrade upgrade, std::move_only_function<void()> on_end) {
+  on_end_ = std::move(on_end);
   arm();
-  transport_->give_back(std::move(upgrade.rest));
-  if (co_await accept(upgrade) && !gone_) {
-    guarded([&] { slot_->session = upgrade.dialect->open(*this, std::move(upgrade.identity)); });
-    if (edge_->draining) leave_late();
-    co_await read_messages();
-  }
-  carrier_gone();
-  transport_->cut();
-  leave();
+  transport_->queue(accept_upgrade(upgrade.key));
+  guarded([&] { slot_->session = upgrade.dialect->open(*this, std::move(upgrade.identity)); });
+  if (edge_->draining) leave_late();
+  pending_ = std::move(upgrade.rest);
+  go_on_later();
 }
 
-runtime::Task<bool> WsSessionImpl::accept(const Upgrade& upgrade) {
-  // The caller checked the request; Beast needs only what the answer is made of.
-  namespace bhttp = beast::http;
-  bhttp::request<bhttp::empty_body> request(bhttp::verb::get, "/", 11);
-  request.set(bhttp::field::host, "belfry");
-  request.set(bhttp::field::connection, "upgrade");
-  request.set(bhttp::field::upgrade, "websocket");
-  request.set(bhttp::field::sec_websocket_key, upgrade.key);
-  request.set(bhttp::field::sec_websocket_version, "13");
-  const auto [error] = co_await stream_.async_accept(request, kAwait);
-  co_return !error;
+void WsSessionImpl::wait_for_bytes() {
+  wait_ = Wait::kBytes;
+  transport_->when_readable(later<&WsSessionImpl::read>());
 }
 
-runtime::Task<void> WsSessionImpl::read_messages() {
-  while (true) {
-    reading_ = true;
-    last_byte_ = edge_->wheel.now();
-    const auto [error, bytes] = co_await stream_.async_read(buffer_, kAwait);
-    reading_ = false;
-    if (error) co_return;
-    if (stream_.got_binary()) close(CloseCode::kUnsupportedData, "Binary frames are not supported.");
-    const auto data = buffer_.data();
-    if (!closing_ && !gone_ && slot_->session) {
-      co_await deliver({static_cast<const char*>(data.data()), data.size()});
-      co_await until_writable();
-    }
-    buffer_.consume(buffer_.size());
-    if (buffer_.capacity() > kKeptReadBuffer) buffer_.shrink_to_fit();
+// Until there are bytes this connection has no place for them: all read into one buffer, one after another.
+void WsSessionImpl::read() {
+  const auto bytes = pending_and(kReadBytes);
+  Transport::ErrorCode error;
+  const auto taken = transport_->read_some(bytes.subspan(pending_.size()), error);
+  if (error == asio::error::would_block || error == asio::error::try_again || error == asio::error::interrupted) {
+    return wait_for_bytes();
   }
+  if (error) return finish();
+  last_byte_ = edge_->wheel.now();
+  read_frames(bytes.first(pending_.size() + taken));
+}
+
+void WsSessionImpl::go_on() { read_frames(pending_and(0)); }
+
+void WsSessionImpl::go_on_later() {
+  wait_ = Wait::kNothing;
+  last_byte_ = edge_->wheel.now();
+  asio::post(edge_->loop.context().get_executor(), later<&WsSessionImpl::go_on>());
+}
+
+std::span<char> WsSessionImpl::pending_and(std::size_t more) {
+  auto& buffer = edge_->read_buffer;
+  const auto size = pending_.size() + more;
+  if (buffer.size() < size) buffer.resize(size);
+  std::ranges::copy(pending_, buffer.begin());
+  return std::span(buffer).first(size);
 }
 
 // The next message is read only when this one is done: a client that sends faster than its commands run waits in its
 // own socket.
-runtime::Task<void> WsSessionImpl::deliver(std::string_view text) {
-  const auto done = std::make_shared<OneShot<std::monostate>>(edge_->loop.context().get_executor());
-  owed_ = done;
-  guarded(
-      [&] { slot_->session->on_text(text, [slot = slot_, callback = done->callback()]() mutable { callback({}); }); });
-  if (done->answered()) co_return;
-  const auto deadline =
-      edge_->wheel.after(edge_->limits.answer_timeout, [self = weak_from_this(), waits = std::weak_ptr(done)] {
-        const auto session = self.lock();
-        const auto late = waits.lock();
-        if (!session || !late) return;
-        session->on_unanswered();
-        late->give_up();
-      });
-  co_await done->wait();
+void WsSessionImpl::read_frames(std::span<char> bytes) {
+  wait_ = Wait::kNothing;
+  for (int frames = 0; wait_ == Wait::kNothing && frames < kFramesPerTurn; ++frames) {
+    const auto frame = frames_.next(bytes);
+    if (frame.kind == ClientFrame::Kind::kNone) {
+      wait_for_bytes();
+    } else {
+      take(frame);
+    }
+  }
+  std::string(bytes.data(), bytes.size()).swap(pending_);
+  if (wait_ == Wait::kNothing) go_on_later();
+}
+
+void WsSessionImpl::take(const ClientFrame& frame) {
+  using Kind = ClientFrame::Kind;
+  switch (frame.kind) {
+    case Kind::kText:
+      return deliver(frame.payload);
+    case Kind::kBinary:
+      return close(CloseCode::kUnsupportedData, "Binary frames are not supported.");
+    case Kind::kPing:
+      return answer_ping(frame.payload);
+    case Kind::kClose:
+      if (!closing_) send_close(frame.code != 0 ? frame.code : std::to_underlying(CloseCode::kNormal), "");
+      return tear_down();
+    case Kind::kBroken:
+      if (!closing_) send_close(frame.code, "");
+      return tear_down();
+    case Kind::kNone:
+    case Kind::kPong:
+      return;
+  }
+}
+
+void WsSessionImpl::deliver(std::string_view text) {
+  if (closing_ || !session()) return;
+  owing_ = in_command_ = true;
+  guarded([&] { session()->on_text(text, Answer(slot_, ++command_)); });
+  in_command_ = false;
+  if (owing_) {
+    wait_ = Wait::kAnswer;
+    answer_due_ = edge_->wheel.now() + edge_->limits.answer_timeout;
+    return arm();
+  }
+  // A client that asks for more than it reads waits: else the answers to its commands would pile up here.
+  if (!closing_ && !writable()) wait_ = Wait::kRoom;
+}
+
+void WsSessionImpl::on_answered(std::uint32_t command) {
+  if (gone_ || command != command_ || !std::exchange(owing_, false)) return;
+  answer_due_ = kNever;
+  if (in_command_) return;
+  if (closing_ || writable()) return go_on_later();
+  wait_ = Wait::kRoom;
 }
 
 void WsSessionImpl::on_unanswered() {
-  if (closing_ || gone_) return;
   telemetry::error("ws_command_unanswered");
+  owing_ = false;
+  answer_due_ = kNever;
   close(CloseCode::kInternal, "");
+  go_on_later();
 }
 
-// A client that asks for more than it reads waits: else the answers to its commands would pile up here.
-runtime::Task<void> WsSessionImpl::until_writable() {
-  if (writable() || closing_ || gone_) co_return;
-  room_wanted_ = std::make_shared<OneShot<std::monostate>>(edge_->loop.context().get_executor());
-  owed_ = room_wanted_;
-  room_made_ = room_wanted_->callback();
-  co_await room_wanted_->wait();
-  room_wanted_ = nullptr;
+// A flood of pings slows the peer down, not us.
+void WsSessionImpl::answer_ping(std::string_view payload) {
+  if (closing_) return;
+  transport_->queue(pong_frame(payload));
+  if (transport_->queued() <= kMaxControlBytes) return;
+  wait_ = Wait::kPongTaken;
+  transport_->when_drained(later<&WsSessionImpl::go_on>());
 }
 
 bool WsSessionImpl::writable() const {
@@ -246,20 +344,20 @@ void WsSessionImpl::send(const realtime::SharedFrame& frame) {
 }
 
 void WsSessionImpl::close(CloseCode code, std::string_view reason) {
-  if (closing_ || gone_) return;
+  if (!closing_ && !gone_) send_close(std::to_underlying(code), reason);
+}
+
+void WsSessionImpl::send_close(std::uint16_t code, std::string_view reason) {
   closing_ = true;
+  transport_->queue(close_frame(code, reason));
+  transport_->tell_progress();
   cut_at_ = edge_->wheel.now() + edge_->limits.write_timeout;
-  websocket::close_reason why(static_cast<std::uint16_t>(code));
-  why.reason.assign(reason.data(), std::min<std::size_t>(reason.size(), why.reason.max_size()));
-  stream_.async_close(why, [self = shared_from_this()](const beast::error_code&) { self->carrier_gone(); });
   arm();
 }
 
-void WsSessionImpl::on_close_frame() {
-  closing_ = close_queued_ = true;
-  transport_->tell_progress();
-  cut_at_ = std::min(cut_at_, edge_->wheel.now() + edge_->limits.write_timeout);
-  arm();
+void WsSessionImpl::tear_down() {
+  wait_ = Wait::kEnd;
+  transport_->finish(later<&WsSessionImpl::finish>());
 }
 
 // What has not begun to be sent is dropped, so that the close frame has a chance and the memory is free.
@@ -281,29 +379,40 @@ void WsSessionImpl::on_flushed() {
   } else if (moved || blocked_since_ == kNever) {
     blocked_since_ = now;
   }
-  if (close_queued_ && transport_->queued() == 0 && !std::exchange(drained_after_close_, true)) {
+  if (closing_ && transport_->queued() == 0 && !std::exchange(drained_after_close_, true)) {
     cut_at_ = std::min(cut_at_, now + edge_->limits.close_timeout);
   }
   arm();
   if (!told_full_ || transport_->queued() > edge_->limits.max_queued_bytes / 2) return;
   told_full_ = false;
-  if (auto made = std::exchange(room_made_, nullptr)) made({});
-  if (!closing_ && !gone_ && slot_->session) guarded([&] { slot_->session->on_writable(); });
+  if (wait_ == Wait::kRoom) go_on_later();
+  if (!closing_ && !gone_ && session()) guarded([&] { session()->on_writable(); });
 }
 
-void WsSessionImpl::carrier_gone() {
-  if (std::exchange(gone_, true)) return;
-  if (auto made = std::exchange(room_made_, nullptr)) made({});
-  if (slot_->session) guarded([&] { slot_->session->on_closed(); });
+/// The session hears of it, and goes unless a command still holds it.
+void WsSessionImpl::end() {
+  gone_ = true;
+  leave();
+  const auto slot = std::exchange(slot_, nullptr);
+  if (!slot) return;
+  slot->carrier = nullptr;
+  if (slot->session) guarded([&] { slot->session->on_closed(); });
+}
+
+void WsSessionImpl::finish() {
+  const auto self = shared_from_this();
+  end();
+  transport_->cut();
+  if (auto on_end = std::exchange(on_end_, nullptr)) on_end();
 }
 
 void WsSessionImpl::announce(std::chrono::milliseconds reconnect_in) {
-  if (closing_ || gone_ || !slot_->session) return;
-  guarded([&] { slot_->session->on_draining(reconnect_in); });
+  if (closing_ || gone_ || !session()) return;
+  guarded([&] { session()->on_draining(reconnect_in); });
 }
 
 void WsSessionImpl::close_for_restart() {
-  if (slot_->session) close(CloseCode::kRestart, "The server restarts.");
+  if (session()) close(CloseCode::kRestart, "The server restarts.");
 }
 
 // The drain began while this handshake was being answered: the others were told without it.
@@ -315,12 +424,8 @@ void WsSessionImpl::leave_late() {
 
 void WsSessionImpl::abandon() {
   const auto self = shared_from_this();
-  const auto owed = owed_.lock();
-  carrier_gone();
-  leave();
-  // This object may live as long as the loop, its session may not: what that uses goes earlier.
-  slot_ = std::make_shared<SessionSlot>();
-  if (owed) owed->abandon();
+  on_end_ = nullptr;
+  end();
 }
 
 void WsSessionImpl::arm() {
@@ -336,8 +441,8 @@ void WsSessionImpl::arm() {
 // Activity only moves a time point; the timer looks at them when it fires and goes on to the next one.
 TimePoint WsSessionImpl::next_deadline() const {
   if (closing_) return cut_at_;
-  auto deadline = next_ping_;
-  if (reading_) deadline = std::min(deadline, last_byte_ + edge_->limits.silence_timeout);
+  auto deadline = std::min(next_ping_, answer_due_);
+  if (reading()) deadline = std::min(deadline, last_byte_ + edge_->limits.silence_timeout);
   if (blocked_since_ != kNever) deadline = std::min(deadline, blocked_since_ + edge_->limits.stuck_timeout);
   return deadline;
 }
@@ -346,14 +451,16 @@ void WsSessionImpl::on_timer() {
   const auto now = edge_->wheel.now();
   if (closing_) {
     if (now >= cut_at_) return transport_->cut();
+  } else if (now >= answer_due_) {
+    on_unanswered();
   } else if (blocked_since_ != kNever && now >= blocked_since_ + edge_->limits.stuck_timeout) {
     give_up_reader();
-  } else if (reading_ && now >= last_byte_ + edge_->limits.silence_timeout) {
+  } else if (reading() && now >= last_byte_ + edge_->limits.silence_timeout) {
     close(CloseCode::kGoingAway, "No sign of life.");
     cut_at_ = now + edge_->limits.close_timeout;
   } else if (now >= next_ping_) {
     next_ping_ = now + edge_->limits.ping_interval;
-    if (!transport_->blocked()) transport_->queue(nullptr, kPing);
+    if (!transport_->blocked()) transport_->queue(nullptr, kPingFrame);
   }
   arm();
 }

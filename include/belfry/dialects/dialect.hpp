@@ -49,8 +49,8 @@ class FrameSink {
 class Session {
  public:
   virtual ~Session() = default;
-  /// One text message. `done` runs when the next one may be given: commands of a session run one after another, in
-  /// order.
+  /// One text message, there during the call only. `done` runs when the next one may be given: commands of a session
+  /// run one after another, in order.
   virtual void on_text(std::string_view text, std::move_only_function<void()> done) = 0;
   /// The queue fell below the limit again.
   virtual void on_writable() = 0;

@@ -1,5 +1,8 @@
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -45,6 +48,18 @@ TEST_F(WebSocketTest, EchoesAndLeavesNothingBehindWhenTheClientCloses) {
   });
   client.close(1000);
   expect_baseline();
+}
+
+TEST_F(WebSocketTest, AnswersTheHandshakeOfTheStandardAndAgreesOnNothingElse) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"));
+  const auto answer = client.answer();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 101);
+  const std::map<std::string, std::string> expected{
+      {"upgrade", "websocket"}, {"connection", "upgrade"}, {"sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}};
+  EXPECT_EQ(answer->headers, expected);
 }
 
 TEST_F(WebSocketTest, APlainGetIsToldToUpgrade) {
@@ -313,6 +328,8 @@ TEST_F(WebSocketTest, ASlowReaderBecomesUnwritableAndWritableAgainAndLosesNothin
 }
 
 TEST_F(WebSocketTest, AStuckReaderIsClosedWith4008AndCut) {
+  int turns = 0;
+  loop->at_turn_end([&] { ++turns; });
   start();
   const auto pump = [](SessionState& state) {
     while (state.sink->writable()) state.sink->send(realtime::make_frame(std::string(60'000, '.')));
@@ -321,7 +338,12 @@ TEST_F(WebSocketTest, AStuckReaderIsClosedWith4008AndCut) {
   WsClient client(port, 4096);
   ASSERT_EQ(client.connect(), 101);
   const auto state = session();
-  on_loop([&] { state->on_writable = pump; });
+  int before = 0;
+  on_loop([&] {
+    state->on_writable = pump;
+    before = turns;
+  });
+  ASSERT_TRUE(eventually([&] { return turns > before; })) << "that the kernel is full is seen at the turn's end";
   // The kernel's buffers may still take some at first: the seconds count from the last byte that moved.
   int still = 0;
   bool closed = false;
@@ -414,6 +436,7 @@ TEST_F(WebSocketTest, EachBadFrameHasItsCloseCode) {
       {"too big", std::string("\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0", 14) + big, 1009},
       {"unmasked", "\x81\x01x", 1002},
       {"reserved bit", masked(0xc1, "x"), 1002},
+      {"binary in parts", masked(0x02, "x") + masked(0x80, "y"), 1003},
       {"unknown opcode", masked(0x83, "x"), 1002},
       {"continuation of nothing", masked(0x80, "x"), 1002},
   };
@@ -443,6 +466,93 @@ TEST_F(WebSocketTest, AFragmentedMessageArrivesAsOne) {
   EXPECT_EQ(client.read(11),
             "\x8a\x01p\x81\x06"
             "abcdef");
+}
+
+TEST_F(WebSocketTest, AFrameThatComesByteByByteIsOne) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  for (int i = 0; i < 2; ++i) {
+    for (const char byte : masked(0x89, "p") + masked(0x81, "tide")) client.send({&byte, 1});
+    EXPECT_EQ(client.read(9), "\x8a\x01p\x81\x04tide");
+  }
+}
+
+TEST_F(WebSocketTest, ManyFramesInOnePieceAreAnsweredInOrder) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  std::string sent;
+  std::string expected;
+  for (int i = 1000; i < 6000; ++i) {
+    const auto number = std::to_string(i);
+    sent += masked(0x81, number) + masked(0x89, number);
+    expected += "\x81\x04" + number + "\x8a\x04" + number;
+  }
+  client.send(sent);
+  EXPECT_EQ(client.read(expected.size()), expected);
+}
+
+TEST_F(WebSocketTest, WhatCameBehindACommandWaitsForItsEnd) {
+  start();
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  const auto state = session();
+  on_loop([&] { state->hold_done = true; });
+  const auto frames = masked(0x81, "one") + masked(0x89, "p") + masked(0x81, "two") + masked(0x88, "");
+  client.send(frames.substr(0, frames.size() - 1));
+  EXPECT_EQ(client.read(5), "\x81\x03one");
+  const auto answer = [&] {
+    ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; }));
+    on_loop([&] {
+      auto owed = std::exchange(state->owed, {});
+      owed.at(0)();
+    });
+  };
+  answer();
+  EXPECT_EQ(client.read(8), "\x8a\x01p\x81\x03two");
+  client.send(frames.substr(frames.size() - 1));
+  answer();
+  EXPECT_EQ(client.rest(), std::string("\x88\x02\x03\xe8"));
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, AnswersACloseWithItsCodeAndThenEnds) {
+  start();
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "\x88\x02\x03\xe8"},
+      {std::string("\x03\xe9", 2), "\x88\x02\x03\xe9"},
+      {std::string("\x0f\xa0\x62ye", 5), "\x88\x02\x0f\xa0"},
+      {std::string("\x03\xed", 2), "\x88\x02\x03\xea"},
+      {std::string("\x03\xe8\xff", 3), "\x88\x02\x03\xea"},
+  };
+  for (const auto& [payload, expected] : cases) {
+    RawClient client(port);
+    client.send(upgrade_request());
+    ASSERT_EQ(client.answer().value().status, 101);
+    client.send(masked(0x88, payload) + masked(0x81, "late"));
+    EXPECT_EQ(client.rest(), expected);
+    client.close();
+  }
+  for (const auto& state : dialect.sessions) EXPECT_TRUE(state->texts.empty());
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, BehindItsCloseFrameTheServerOnlyWaitsForTheClients) {
+  start();
+  dialect.on_open = [](SessionState& state) { state.sink->close(dialects::CloseCode::kRestart, ""); };
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  client.send(masked(0x81, "text") + masked(0x82, "binary") + masked(0x89, "ping") + masked(0x88, "\x03\xf4"));
+  EXPECT_EQ(client.rest(), "\x88\x02\x03\xf4");
+  EXPECT_TRUE(session()->texts.empty());
+  client.close();
+  expect_baseline();
 }
 
 TEST_F(WebSocketTest, PingsAnIdleClientAndKeepsOneThatAnswers) {
@@ -620,7 +730,7 @@ TEST_F(WebSocketTest, ResetsOfManyClientsAtAnyPointLeaveNothingBehind) {
   expect_baseline();
 }
 
-TEST_F(WebSocketTest, ASessionGoesWithItsServerThoughItsCoroutineStaysInTheLoop) {
+TEST_F(WebSocketTest, ASessionGoesWithItsServerThoughItsHandlerStaysInTheLoop) {
   start();
   WsClient client(port);
   ASSERT_EQ(client.connect(), 101);
