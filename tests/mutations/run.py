@@ -104,8 +104,7 @@ def try_patch(patch, without):
     if applied.returncode != 0:
         return f"does not apply: {applied.stdout.strip()}"
     try:
-        # ccache reads a source twice, for its key and to compile it. A run that was ended in between has left the object of
-        # the real code under the key of the mutated one.
+        # Past ccache: where a run was ended while it compiled, the cache may hold the real code under the mutated one's key.
         built = build(about["Build"], env=os.environ | {"CCACHE_DISABLE": "1"})
         if built.returncode != 0:
             return f"does not build:\n{built.stdout[-3000:]}"
