@@ -57,8 +57,8 @@ def fields(patch):
     return {name: match.group(1) for name, match in found.items()}
 
 
-def build(targets):
-    return call(["ninja", "-C", str(BUILD), *targets.split()], TREE)
+def build(targets, **more):
+    return call(["ninja", "-C", str(BUILD), *targets.split()], TREE, **more)
 
 
 def run(command):
@@ -104,7 +104,8 @@ def try_patch(patch, without):
     if applied.returncode != 0:
         return f"does not apply: {applied.stdout.strip()}"
     try:
-        built = build(about["Build"])
+        # Past ccache: where a run was ended while it compiled, the cache may hold the real code under the mutated one's key.
+        built = build(about["Build"], env=os.environ | {"CCACHE_DISABLE": "1"})
         if built.returncode != 0:
             return f"does not build:\n{built.stdout[-3000:]}"
         why = run(about["Red"])

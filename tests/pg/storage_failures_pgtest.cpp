@@ -72,10 +72,13 @@ TEST(StorageFailures, AStatementThatRunsTooLongIsUnavailable) {
   auto options = options_for(database().url(), 1);
   options.statement_timeout = std::chrono::milliseconds{100};
   Node node(options);
-  const auto result = node.read([](UnitOfWork& work) -> Result<void> {
-    sql_of(work).exec("SELECT pg_sleep(5)");
-    return {};
-  });
+  // With time enough: nobody but the server ends it.
+  const auto result = node.read(
+      [](UnitOfWork& work) -> Result<void> {
+        sql_of(work).exec("SELECT pg_sleep(5)");
+        return {};
+      },
+      {.name = "test", .callers = {}, .deadline = std::chrono::seconds{60}});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
   EXPECT_TRUE(node.read(nothing));

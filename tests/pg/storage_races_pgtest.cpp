@@ -353,6 +353,31 @@ TEST(Races, AMessageDoesNotOvertakeAnEarlierOneThatWaitsForItsRoom) {
   }
 }
 
+TEST(Races, MessagesThatWaitForTheirRoomComeBackInTheirOrder) {
+  auto options = options_for(database().url());
+  options.lock_timeout = std::chrono::milliseconds{20};
+  Node node(options);
+  const auto other = make_place(database().url());
+  for (int round = 0; round < 3; ++round) {
+    const auto place = make_place(database().url());
+    auto holder = hold(place.talk());
+    std::vector<std::future<Result<domain::CreatedMessage>>> waiting;
+    for (int i = 0; i < 20; ++i) {
+      waiting.push_back(node.message(say(place, user_actor())));
+      // A batch later: each is put aside at a time of its own.
+      ASSERT_TRUE(node.message(say(other, user_actor())).get());
+    }
+    holder.reset();
+    domain::MessageId last{0};
+    for (auto& answer : waiting) {
+      const auto created = answer.get();
+      ASSERT_TRUE(created);
+      EXPECT_GT(created->message.id, last);
+      last = created->message.id;
+    }
+  }
+}
+
 TEST(Races, PartitionsComeAndGoWhileTheLogIsReadAndWritten) {
   const TestDatabase own;
   auto options = options_for(own.url(), 4);

@@ -77,10 +77,12 @@ TEST(StorageStatements, HeadsOfOneStatementAreThoseOfASnapshot) {
   ASSERT_EQ(heads.rooms.size(), 2U);
   domain::RoomHead talk;
   std::int64_t access_seq = 0;
+  domain::Timeline timeline = 0;
   core::TimePoint clock;
   ASSERT_TRUE(node.read([&](UnitOfWork& work) -> Result<void> {
     talk = work.log().head(place.talk()).value();
     access_seq = work.log().head(domain::kAccessLog).value().last_seq;
+    timeline = work.log().journal_since(0).timeline;
     clock = work.now();
     return {};
   }));
@@ -92,6 +94,8 @@ TEST(StorageStatements, HeadsOfOneStatementAreThoseOfASnapshot) {
   EXPECT_EQ(heads.rooms[1].access_version, talk.access_version);
   EXPECT_EQ(heads.access_seq, access_seq);
   EXPECT_GT(access_seq, 0);
+  EXPECT_EQ(heads.timeline, timeline);
+  EXPECT_GT(timeline, 0U);
   EXPECT_TRUE(before.rooms.empty());
   EXPECT_LE(before.now, heads.now);
   EXPECT_LE(heads.now, clock);

@@ -142,6 +142,20 @@ TEST_F(CachedPageTest, MemoryIsOfOneHistoryOfTheDatabase) {
   EXPECT_EQ(ask_and_settle(user(1)), "as of 0");
 }
 
+TEST_F(CachedPageTest, DecisionOfALostHistoryIsForgottenWithIt) {
+  core->history(1);
+  logs->timeline = 1;
+  world.access(user_id(2));
+  warm(user(1));
+  // Promoted, and the record that the decision had seen is lost: another one takes its place.
+  world.logs[domain::kAccessLog].pop_back();
+  logs->timeline = 2;
+  core->history(std::nullopt);
+  core->history(2);
+  hear(world.revoke(user_id(1)));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask_and_settle(user(1)), "uncached");
+}
+
 TEST_F(CachedPageTest, NobodyReadsForThoseWhoMayNot) {
   warm(user(1));
   world.revoke(user_id(2));
@@ -163,6 +177,17 @@ TEST_F(CachedPageTest, RestoredDatabaseLeavesNothing) {
   core->on_database_restored();
   logs->settle();
   EXPECT_EQ(answered(), "uncached") << "what was read before it counts no more";
+}
+
+TEST_F(CachedPageTest, DecisionAskedForBeforeARestoreCountsNoMore) {
+  warm(user(1));
+  world.ban(kRoom, user_id(9));
+  ask(user(1));
+  logs->answer(Asked::kHeads);
+  logs->look(logs->next(Asked::kDecide));
+  core->on_database_restored();
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
 }
 
 TEST_F(CachedPageTest, StrangersReadWhatIsOpenAndNoDiscussion) {

@@ -141,6 +141,7 @@ TEST_F(CachedSyncTest, LiveEventsAreReplayedWithoutAnotherRead) {
 TEST_F(CachedSyncTest, WhatTheHubDoesNotFollowIsReadFromTheEndOn) {
   const auto first = message();
   begin();
+  expect_exact(first->id, 100, "kept");
   message();
   message();
   const auto reads_before = logs->replays;
@@ -173,11 +174,54 @@ TEST_F(CachedSyncTest, LogOfAnotherHistoryIsNotContinued) {
   const auto first = message();
   message();
   begin();
+  expect_exact(first->id, 100, "kept");
   world.logs[kTalk].resize(1);
   clock.pass(milliseconds{7});
   for (int i = 0; i < 4; ++i) message();
   expect_exact(first->id, 100, "written after the fork");
   expect_exact(first->id, 100, "and again");
+}
+
+TEST_F(CachedSyncTest, PromotedStandbyWithoutTheTailIsNoticed) {
+  const auto first = message();
+  message();
+  begin();
+  expect_exact(first->id, 100, "kept");
+  world.logs[kTalk].pop_back();
+  expect_exact(first->id, 100, "shorter than what was seen");
+  message();
+  for (int i = 0; i < 3; ++i) expect_exact(first->id, 100, "kept again");
+  world.logs[kTalk].pop_back();
+  clock.pass(milliseconds{7});
+  message();
+  expect_exact(first->id, 100, "another record in the same place");
+}
+
+TEST_F(CachedSyncTest, TailIsOfOneHistoryOfTheDatabase) {
+  core->history(1);
+  logs->timeline = 1;
+  const auto first = message();
+  begin();
+  expect_exact(first->id, 100, "kept");
+  const auto cached = metrics.cached_reads.value();
+  EXPECT_GT(cached, 0U);
+  logs->timeline = 2;  // promoted; the hub does not know yet
+  expect_exact(first->id, 100, "of another history");
+  EXPECT_EQ(metrics.cached_reads.value(), cached);
+}
+
+TEST_F(CachedSyncTest, LogReadBeforeARestoreCountsNoMore) {
+  const auto first = message();
+  begin();
+  const auto syncs = logs->syncs;
+  sync(user(1), first->id);
+  logs->answer(Asked::kHeads);
+  logs->answer(Asked::kDecide);
+  logs->look(logs->next(Asked::kReplay));
+  core->on_database_restored();
+  logs->settle();
+  EXPECT_EQ(synced_.size(), 1U);
+  EXPECT_EQ(logs->syncs, syncs + 1) << "told by a job of its own";
 }
 
 TEST_F(CachedSyncTest, LimitsOutOfBoundsAndStrangersAreLeftToTheJob) {
