@@ -252,7 +252,6 @@ class Node::Impl {
     realtime::HubOptions options;
     options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
     options.last_pass = [this] { return server_.last_pass(); };
-    options.turn_within = [this](std::chrono::microseconds delay) { loop_.turn_within(delay); };
     options.join_pace = kJoinPace;
     options.soon = [this](std::chrono::microseconds delay, std::function<void()> task) {
       loop_.after(delay, std::move(task));

@@ -99,7 +99,7 @@ void HubCore::observe_commit(Room& room) {
 }
 
 bool HubCore::large(const Room& room) const {
-  return options_.last_pass && options_.turn_within && kSendCost * room.count >= kLeastPatience;
+  return options_.last_pass && options_.soon && kSendCost * room.count >= kLeastPatience;
 }
 
 /// One more write to each of a thousand sockets costs milliseconds, however little is written. What comes while a pass
@@ -175,7 +175,10 @@ void HubCore::flush_due() {
   });
   flush_all();
   unflushed_.insert(unflushed_.end(), waiting.begin(), waiting.end());
-  if (!waiting.empty()) options_.turn_within(std::chrono::ceil<std::chrono::microseconds>(next - now));
+  if (waiting.empty() || next >= wakes_at_) return;
+  wakes_at_ = next;
+  options_.soon(std::chrono::ceil<std::chrono::microseconds>(next - now),
+                guarded([this] { wakes_at_ = Clock::time_point::max(); }));
 }
 
 void HubCore::flush_all() {

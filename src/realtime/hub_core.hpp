@@ -213,6 +213,8 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   std::size_t subscriptions_ = 0;
   TargetCache targets_;
   std::vector<std::weak_ptr<Room>> unflushed_;  ///< have something pending
+  /// The end of a turn is asked for then.
+  std::chrono::steady_clock::time_point wakes_at_ = std::chrono::steady_clock::time_point::max();
   /// Joins that wait for somebody's question about the same target.
   std::map<domain::RoomTarget, std::vector<std::pair<std::weak_ptr<Member>, JoinDone>>> resolving_;
 

@@ -24,7 +24,7 @@ void run_turn(boost::asio::io_context& context) {
 }  // namespace
 
 // One thread runs the context; posting from others stays safe with this hint.
-Loop::Loop() : context_(1), timer_(context_.get_executor()) {}
+Loop::Loop() : context_(1) {}
 
 Loop::~Loop() = default;
 
@@ -43,11 +43,6 @@ void Loop::after(std::chrono::microseconds delay, std::move_only_function<void()
 }
 
 void Loop::at_turn_end(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
-
-void Loop::turn_within(std::chrono::microseconds delay) {
-  timer_.expires_after(delay);
-  timer_.async_wait([](const boost::system::error_code&) {});
-}
 
 void Loop::run(const std::function<void(std::exception_ptr)>& on_error) {
   const auto guarded = [&](const auto& step) {

@@ -32,7 +32,8 @@ struct HubOptions {
   /// Once joins come in numbers, a read for them begins at most this often, unless it is full or `soon` finds that no
   /// more come; zero: never waits. Counted by the wheel, so up to a tick more.
   std::chrono::milliseconds join_pace{0};
-  /// Calls back on the I/O thread after times that are too short for the wheel. Null: nothing ends a pace early.
+  /// Calls back on the I/O thread, and ends a turn, after times that are too short for the wheel. Null: nothing ends a
+  /// pace early.
   std::function<void(std::chrono::microseconds, std::function<void()>)> soon;
   /// Hears of every subject whose access changed, on whichever node, before anything is decided again: what is
   /// remembered of that subject elsewhere must go.
@@ -42,10 +43,8 @@ struct HubOptions {
   /// Registers what runs at the end of every turn of the loop, in front of what sends: the events of one turn then
   /// leave a room as one frame. Null: each event leaves at once.
   std::function<void(std::function<void()>)> at_turn_end;
-  /// How the carrier's last sending went, and a request for the end of a turn within some time. With both, large rooms
-  /// may collect for longer than a turn.
+  /// How the carrier's last sending went. With it and `soon`, large rooms may collect for longer than a turn.
   std::function<SendPass()> last_pass;
-  std::function<void(std::chrono::microseconds)> turn_within;
 };
 
 class HubObserver;

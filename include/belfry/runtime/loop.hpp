@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 
 namespace belfry::runtime {
@@ -32,9 +31,6 @@ class Loop {
   void after(std::chrono::microseconds delay, std::move_only_function<void()> task);
   /// Called on the loop's thread at the end of each turn, in the order they were added. Add before `run`.
   void at_turn_end(std::function<void()> hook);
-  /// Lets a turn end, and the hooks run, after `delay` at the latest, whatever else happens. The last call counts.
-  /// Loop's thread only.
-  void turn_within(std::chrono::microseconds delay);
   /// Returns after `stop`. An exception that a handler lets out is logged by the caller's `on_error` and the loop goes
   /// on.
   void run(const std::function<void(std::exception_ptr)>& on_error);
@@ -42,11 +38,7 @@ class Loop {
   void stop();
 
  private:
-  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                  boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
-
   boost::asio::io_context context_;
-  Timer timer_;
   std::vector<std::function<void()>> hooks_;
 };
 

@@ -183,9 +183,13 @@ TEST_F(TurnTest, LongTurnLeavesInPiecesSoThatAFullSocketIsNoticed) {
 class CrowdTest : public HubTest {
  protected:
   CrowdTest()
-      : HubTest(HubOptions{.at_turn_end = [this](std::function<void()> hook) { end_turn = std::move(hook); },
-                           .last_pass = [this] { return pass_over_sockets; },
-                           .turn_within = [this](std::chrono::microseconds delay) { asked = delay; }}) {
+      : HubTest(HubOptions{.soon =
+                               [this](std::chrono::microseconds delay, std::function<void()> call) {
+                                 asked = delay;
+                                 wake = std::move(call);
+                               },
+                           .at_turn_end = [this](std::function<void()> hook) { end_turn = std::move(hook); },
+                           .last_pass = [this] { return pass_over_sockets; }}) {
     hub->hook_turn_end();
     start();
     for (int number = 1; number <= 100; ++number) {
@@ -204,6 +208,7 @@ class CrowdTest : public HubTest {
   std::function<void()> end_turn;
   SendPass pass_over_sockets;
   std::chrono::microseconds asked{};
+  std::function<void()> wake;
   std::vector<std::unique_ptr<Socket>> crowd;
 };
 
@@ -231,6 +236,7 @@ TEST_F(CrowdTest, WaitsForThePassThatRunsAndAsLongAgain) {
   tell({world.append(kRoom)});
   end_turn();
   EXPECT_EQ(heard(), Heard{});
+  wake();
   pass_over_sockets = {.running = false, .ended = wheel.now(), .took = milliseconds{3}};
   pass(milliseconds{2});
   tell({world.append(kRoom)});
