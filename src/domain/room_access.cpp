@@ -17,11 +17,13 @@ constexpr std::int32_t kMaxSyncLimit = 500;
 /// Everything that a span of questions is about: a fixed number of statements, however many questions there are.
 class Panel {
  public:
-  Panel(UnitOfWork& work, std::span<const RoomQuestion> questions) {
+  /// `asks_outside`: grants that somebody else keeps are asked for; otherwise what rests on one stays undecided.
+  Panel(UnitOfWork& work, std::span<const RoomQuestion> questions, bool asks_outside = true)
+      : knows_grants_(asks_outside || work.grants().internal()) {
     read_places(work, questions);
     for (const auto& question : questions) {
       const auto* channel = channel_of(question.room);
-      if (channel == nullptr) continue;
+      if (channel == nullptr || (!knows_grants_ && asks_grant(question, *channel))) continue;
       standings_.want(question.actor, *channel);
       if (const auto* discussion = discussion_of(question.room)) standings_.want(question.actor, *discussion);
     }
@@ -42,13 +44,16 @@ class Panel {
     }
     decision.channel_id = channel->id;
     decision.head = places_.at(question.room).head;
+    decision.granted = asks_grant(question, *channel);
+    if (decision.granted && !knows_grants_) {
+      decision.refusal = Error::unavailable("The entitlement has to be asked for.");
+      return decision;
+    }
     const auto* discussion = discussion_of(question.room);
     auto access = discussion != nullptr ? standings_.decide(question.actor, *channel, *discussion)
                                         : standings_.decide(question.actor, *channel);
     decision.refusal = std::move(access.refusal);
     decision.valid_until = access.valid_until;
-    decision.granted = standings_.asks_grant(question.actor, *channel) ||
-                       (discussion != nullptr && standings_.asks_grant(question.actor, *discussion));
     return decision;
   }
 
@@ -75,10 +80,24 @@ class Panel {
     return found == places_.end() || !found->second.channel ? nullptr : &*found->second.channel;
   }
 
+  bool asks_grant(const RoomQuestion& question, const Channel& channel) const {
+    const auto* discussion = discussion_of(question.room);
+    return standings_.asks_grant(question.actor, channel) ||
+           (discussion != nullptr && standings_.asks_grant(question.actor, *discussion));
+  }
+
+  bool knows_grants_;
   std::map<RoomKey, RoomPlace> places_;
   Standings standings_;
   std::int64_t access_seq_ = 0;
 };
+
+std::vector<RoomDecision> decide_all(const Panel& panel, std::span<const RoomQuestion> questions) {
+  std::vector<RoomDecision> decisions;
+  decisions.reserve(questions.size());
+  for (const auto& question : questions) decisions.push_back(panel.decide(question));
+  return decisions;
+}
 
 RoomDecision decide_room(UnitOfWork& work, const Actor& actor, const RoomKey& room) {
   const RoomQuestion question{actor, room};
@@ -99,11 +118,11 @@ Result<RoomKey> resolve_room(UnitOfWork& work, const RoomTarget& target) {
 }
 
 std::vector<RoomDecision> decide_rooms(UnitOfWork& work, std::span<const RoomQuestion> questions) {
-  const Panel panel(work, questions);
-  std::vector<RoomDecision> decisions;
-  decisions.reserve(questions.size());
-  for (const auto& question : questions) decisions.push_back(panel.decide(question));
-  return decisions;
+  return decide_all(Panel(work, questions), questions);
+}
+
+std::vector<RoomDecision> decide_rooms_inside(UnitOfWork& work, std::span<const RoomQuestion> questions) {
+  return decide_all(Panel(work, questions, false), questions);
 }
 
 Result<SyncedRoom> sync_room(UnitOfWork& work, const Actor& actor, const SyncRoom& command) {

@@ -67,7 +67,7 @@ class DatabaseReaderReads final : public ReaderReads {
     database_.run<std::vector<domain::RoomDecision>>(
         JobMode::kRead, job("rooms.decide"),
         [questions = std::move(questions)](UnitOfWork& work) -> Result<std::vector<domain::RoomDecision>> {
-          return domain::decide_rooms(work, questions);
+          return domain::decide_rooms_inside(work, questions);
         },
         std::move(done));
   }

@@ -21,7 +21,7 @@ enum class Verdict : std::uint8_t {
 };
 
 /// Asks for decisions that are missing: one read in flight, and what queued meanwhile shares the next. Two who ask the
-/// same share a question. I/O thread only.
+/// same share a question. One in flight is enough, as a read waits for nobody but the database. I/O thread only.
 class DecisionDesk {
  public:
   using Done = std::move_only_function<void(Verdict)>;

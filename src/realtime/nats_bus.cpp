@@ -214,10 +214,11 @@ class NatsBus final : public domain::Bus {
 
   void do_work(Work work) {
     std::vector<Ready> ready;
+    bool whole = true;
     for (auto& [room, wish] : work.wishes) {
       if (wish.follow) {
         followed_.insert(room);
-        if (link_) link_->subscribe(room);
+        if (link_) whole = link_->subscribe(room) && whole;
       } else {
         followed_.erase(room);
         if (link_) link_->unsubscribe(room);
@@ -227,6 +228,8 @@ class NatsBus final : public domain::Bus {
     if (link_) {
       for (const auto& [room, hint] : work.grown) tell(hint);
     }
+    // The room would be followed in name only: the next connection subscribes to all that is followed.
+    if (!whole) lose("a subscription was not taken");
     if (ready.empty()) return;
     // After this the server routes to us what is published: a head that is read later misses nothing.
     if (link_ && alive_) link_->flush(kFlush);

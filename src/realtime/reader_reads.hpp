@@ -41,7 +41,8 @@ class ReaderReads {
   virtual ~ReaderReads() = default;
   virtual void heads(std::vector<domain::RoomKey> rooms, Done<Heads> done) = 0;
   virtual void resolve(const domain::RoomTarget& target, Done<domain::RoomKey> done) = 0;
-  /// Of pages: an anonymous actor may read what is open. Answers parallel to the questions.
+  /// Of pages: an anonymous actor may read what is open. Answers parallel to the questions; what rests on a grant that
+  /// somebody else keeps is not asked for, so that nobody waits for an answer that must not be remembered.
   virtual void decide(std::vector<domain::RoomQuestion> questions, Done<std::vector<domain::RoomDecision>> done) = 0;
   virtual void page(const domain::RoomKey& room, domain::RoomReader::Load load, Done<LoadedPage> done) = 0;
   virtual void replay(const domain::RoomKey& room, std::optional<core::EventId> since, Done<Replay> done) = 0;

@@ -120,6 +120,20 @@ def test_an_end_that_the_provider_names_is_kept_by_the_clock(guarded, provider):
         assert sock.next("communication:room_left", timeout=6)["data"]["reason"] == "ENTITLEMENT_REQUIRED"
 
 
+def test_what_is_not_remembered_is_not_asked_for_in_advance(guarded, provider):
+    """Decisions for memory are made one after the other: one that waits for the provider would hold up all the others."""
+    admin, first, second = Admin(guarded), Person(guarded), Person(guarded)
+    channel, _ = admin.gated()
+    second.posts(admin.channel())  # known here from now on, as the page below is after the first who asks
+    provider.broken = True
+    before = len(provider.asked)
+    first.posts(channel, expect=503)
+    alone = len(provider.asked) - before
+    assert alone > 0
+    second.posts(channel, expect=503)
+    assert len(provider.asked) == before + 2 * alone
+
+
 @pytest.mark.parametrize("how", ["broken", "silent"])
 def test_without_an_answer_nothing_is_allowed_and_open_channels_go_on(guarded, provider, how):
     admin, known, unknown = Admin(guarded), Person(guarded), Person(guarded)

@@ -22,8 +22,8 @@ enum class JobMode : std::uint8_t {
 
 struct JobOptions {
   std::string_view name;  ///< static text, for logs and metrics: `posts.list`
-  /// First sight of a user is written in a transaction before the job, one for them all. One that cannot be written
-  /// fails the job.
+  /// First sight of a user is written in a transaction before the job, one for them all. A write job fails if that
+  /// cannot be written; a read job goes on, and the next one tries again.
   std::vector<Actor> callers;
   std::chrono::milliseconds deadline{5000};  ///< from submission; past it the answer is kUnavailable
 };

@@ -42,6 +42,9 @@ struct RoomDecision {
 
 /// Set-based; answers parallel to the questions. Anonymous actors are kUnauthorized LOGIN_REQUIRED, but for pages.
 std::vector<RoomDecision> decide_rooms(UnitOfWork& work, std::span<const RoomQuestion> questions);
+/// The same without a question to the outside: what rests on a grant that somebody else keeps is `granted` and refused
+/// as kUnavailable.
+std::vector<RoomDecision> decide_rooms_inside(UnitOfWork& work, std::span<const RoomQuestion> questions);
 
 struct SyncRoom {
   RoomTarget target;

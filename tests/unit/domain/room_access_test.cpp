@@ -76,6 +76,28 @@ TEST_F(Rooms, SayWhenTheAllowanceEndsAndWhereTheLogsStand) {
   EXPECT_EQ(decisions[1].access_seq, 1);
 }
 
+TEST_F(Rooms, AreDecidedInsideWithoutAskingForGrantsThatSomebodyElseKeeps) {
+  const std::vector<RoomQuestion> questions{{user(1), kPostsRoom},
+                                            {user(1), kTalkRoom},
+                                            {user(1), posts_room(ChannelId{2})},
+                                            {admin(), kTalkRoom},
+                                            {anonymous(), posts_room(ChannelId{2}), true}};
+  const auto verdicts = [&] {
+    std::vector<std::string> texts;
+    for (const auto& decision : decide_rooms_inside(work, questions)) {
+      texts.push_back(verdict_of(decision) + (decision.granted ? " by grant" : ""));
+    }
+    return texts;
+  };
+  work.add_grant(user_id(1), GrantKind::kEntitlement, "vip");
+  EXPECT_THAT(verdicts(), ElementsAre("ok by grant", "FORBIDDEN/FEATURE_REQUIRED by grant", "ok", "ok", "ok"));
+  work.next_job();
+  work.external_grants = true;
+  EXPECT_THAT(verdicts(),
+              ElementsAre("SERVICE_UNAVAILABLE by grant", "SERVICE_UNAVAILABLE by grant", "ok", "ok", "ok"));
+  EXPECT_EQ(work.count("grants.current"), 0U);
+}
+
 TEST_F(Rooms, TakeTheSameNumberOfStatementsForOneAndForMany) {
   const auto questions = [](std::uint8_t users) {
     std::vector<RoomQuestion> list;
