@@ -6,12 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "belfry/core/json_reader.hpp"
-
 namespace belfry::auth {
 
 /// The members of a JSON object, as far as tokens need their values. Of one that is given twice the last counts.
-class JsonMembers final : private core::JsonEvents {
+class JsonMembers {
  public:
   struct Value {
     enum class Kind : std::uint8_t { kOther, kText, kNumber, kArray };
@@ -34,23 +32,8 @@ class JsonMembers final : private core::JsonEvents {
     std::string name;
     Value value;
   };
+  class Builder;
 
-  bool null() override { return depth_ > 0; }
-  bool boolean(bool) override { return depth_ > 0; }
-  bool integer(std::int64_t value) override { return number(static_cast<double>(value)); }
-  bool number(std::string_view text) override;
-  bool string(std::string_view text) override;
-  bool key(std::string_view name) override;
-  bool begin_object() override { return deeper(); }
-  bool end_object() override { return ended(); }
-  bool begin_array() override;
-  bool end_array() override { return ended(); }
-
-  bool number(double value);
-  bool deeper();
-  bool ended();
-
-  int depth_ = 0;
   std::vector<Member> members_;
 };
 

@@ -1,11 +1,11 @@
 #include "wire/value.hpp"
 
-#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
-#include "belfry/core/json_reader.hpp"
 #include "wire/writer.hpp"
 
 namespace belfry::wire {
@@ -15,73 +15,87 @@ using core::Error;
 
 /// Builds a Value from parser events. A refused value does not stop the parse: text that is no JSON at all is the
 /// graver finding.
-class Builder final : public core::JsonEvents {
+class Builder {
  public:
-  bool null() override { return add({}); }
+  using number_integer_t = nlohmann::json::number_integer_t;
+  using number_unsigned_t = nlohmann::json::number_unsigned_t;
+  using number_float_t = nlohmann::json::number_float_t;
+  using string_t = nlohmann::json::string_t;
+  using binary_t = nlohmann::json::binary_t;
 
-  bool boolean(bool value) override {
+  bool null() { return add({}); }
+
+  bool boolean(bool value) {
     Value made;
     made.kind = Value::Kind::kBool;
     made.boolean = value;
     return add(std::move(made));
   }
 
-  bool integer(std::int64_t value) override {
+  bool number_integer(number_integer_t value) {
     Value made;
     made.kind = Value::Kind::kInteger;
     made.integer = value;
     return add(std::move(made));
   }
 
-  bool number(std::string_view text) override {
-    Value made;
-    made.kind = Value::Kind::kNumber;
-    made.text = text;
-    return add(std::move(made));
+  bool number_unsigned(number_unsigned_t value) {
+    if (value <= static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
+      return number_integer(static_cast<number_integer_t>(value));
+    }
+    return number_text(std::to_string(value));
   }
 
-  bool string(std::string_view text) override {
+  bool number_float(number_float_t, const string_t& text) { return number_text(text); }
+
+  bool string(string_t& text) {
     refuse_nul(text);
     Value made;
     made.kind = Value::Kind::kString;
-    made.text = text;
+    made.text = std::move(text);
     return add(std::move(made));
   }
 
-  bool begin_object() override { return open(Value::Kind::kObject); }
-  bool end_object() override { return close(); }
-  bool begin_array() override { return open(Value::Kind::kArray); }
-  bool end_array() override { return close(); }
+  bool binary(binary_t&) { return false; }
 
-  bool key(std::string_view name) override {
+  bool start_object(std::size_t) { return open(Value::Kind::kObject); }
+  bool end_object() { return close(); }
+  bool start_array(std::size_t) { return open(Value::Kind::kArray); }
+  bool end_array() { return close(); }
+
+  bool key(string_t& name) {
     if (stack_.size() == 1) top_name_ = name;
     refuse_nul(name);
-    auto& frame = stack_.back();
-    if (frame.has(name)) refuse("is given more than once");
-    frame.value.names.emplace_back(name);
+    if (!stack_.back().seen.insert(name).second) refuse("is given more than once");
+    stack_.back().value.names.push_back(std::move(name));
     return true;
   }
 
-  /// A number beyond a double is JSON, but nothing that could be given back to a client.
-  void refuse_number() { refuse("has a number out of range"); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& failure) {
+    constexpr int kNumberOverflow = 406;
+    // A number beyond a double is JSON, but nothing that could be given back to a client.
+    if (failure.id == kNumberOverflow) refuse("has a number out of range");
+    number_overflow_ = failure.id == kNumberOverflow;
+    return false;
+  }
 
   bool too_deep() const { return too_deep_; }
+  bool number_overflow() const { return number_overflow_; }
   std::optional<Error>& refusal() { return refusal_; }
   Value& root() { return root_; }
 
  private:
   struct Frame {
     Value value;
-    std::unordered_set<std::string> seen;  ///< of an object with many fields: else looking at each is less
-
-    bool has(std::string_view name) {
-      constexpr std::size_t kFew = 16;
-      const auto& names = value.names;
-      if (names.size() < kFew) return std::ranges::find(names, name) != names.end();
-      if (seen.empty()) seen.insert(names.begin(), names.end());
-      return !seen.emplace(name).second;
-    }
+    std::unordered_set<std::string> seen;
   };
+
+  bool number_text(std::string text) {
+    Value made;
+    made.kind = Value::Kind::kNumber;
+    made.text = std::move(text);
+    return add(std::move(made));
+  }
 
   bool open(Value::Kind kind) {
     if (stack_.size() >= kMaxDepth) {
@@ -121,6 +135,7 @@ class Builder final : public core::JsonEvents {
   Value root_;
   std::optional<Error> refusal_;
   bool too_deep_ = false;
+  bool number_overflow_ = false;
 };
 
 void dump_to(const Value& value, JsonWriter& out) {
@@ -166,12 +181,16 @@ const Value* Value::find(std::string_view name) const {
 }
 
 core::Result<Value> parse_object(std::string_view text, std::string_view where) {
+  // The parser takes a NUL byte for the end of input and skips a byte order mark: neither is JSON (RFC 8259).
+  if (text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf")) {
+    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
+  }
   Builder builder;
-  const auto end = core::read_json(text, builder);
+  const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.too_deep()) return core::fail(Error::malformed(std::string(where), "is nested too deeply"));
-  if (end == core::JsonEnd::kMalformed) return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
-  if (end == core::JsonEnd::kTooLarge) builder.refuse_number();
-  if (end == core::JsonEnd::kRead && !builder.root().is(Value::Kind::kObject)) {
+  if (!parsed && !builder.number_overflow())
+    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
+  if (parsed && !builder.root().is(Value::Kind::kObject)) {
     return core::fail(Error::malformed(std::string(where), "must be a JSON object"));
   }
   if (builder.refusal()) return core::fail(std::move(*builder.refusal()));

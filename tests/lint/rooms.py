@@ -28,7 +28,7 @@ LIBRARIES = {
     "boost/beast": ["net"],
     "boost/asio": ["net", "runtime", "app"],
     "nats/": ["realtime"],
-    "nlohmann/": ["auth", "outbound", "dialects", "app"],
+    "nlohmann/": ["wire", "auth", "outbound", "dialects", "app"],
     "curl/": ["outbound"],
     "openssl/": ["auth", "net", "core"],
     "spdlog/": ["telemetry"],
