@@ -185,11 +185,15 @@ void Batcher::run_once(const Items& items) {
   engine_.metrics.commit_seconds.observe(Clock::now() - before);
   engine_.metrics.batches.add();
   engine_.metrics.batch_messages.add(items.size());
-  notice_->more = engine_.messages.any([&](const MessageJob& next) {
+  if (notice_) notice_->more = more_follows(items);
+  engine_.committed(std::move(notice_));
+}
+
+bool Batcher::more_follows(const Items& items) const {
+  return engine_.messages.any([&](const MessageJob& next) {
     return std::ranges::any_of(items,
                                [&](const auto& item) { return item->command.channel_id == next.command.channel_id; });
   });
-  engine_.committed(std::move(notice_));
 }
 
 std::vector<Batcher::Items> Batcher::settle(const CommitInDoubt& doubt, Items items) {

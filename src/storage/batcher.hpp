@@ -35,6 +35,8 @@ class Batcher {
   /// What is left to run after one try, in order.
   std::vector<Items> attempt(Items items, int depth);
   void run_once(const Items& items);
+  /// Somebody waits with a message for a room of these.
+  bool more_follows(const Items& items) const;
   std::vector<Items> settle(const CommitInDoubt& doubt, Items items);
   std::vector<Items> judge(const Failure& failure, Items items, bool begun, int tries);
   std::vector<Items> ask_grants(std::vector<domain::GrantQuestion> questions, Items items);

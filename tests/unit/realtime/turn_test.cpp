@@ -270,7 +270,7 @@ TEST_F(CrowdTest, WhoLosesARightWhileTheRoomWaitsHasHadWhatWasBefore) {
   end_turn();
   reads->settle();
   EXPECT_EQ(heard(), (Heard{"7#1", "left DISCUSSION_BANNED"}));
-  EXPECT_EQ(crowd.back()->heard, (Heard{"7#1", "7#2"}));
+  EXPECT_EQ(crowd.back()->heard, (Heard{"7#1", "7#3"}));
 }
 
 TEST_F(CrowdTest, SmallRoomsDoNotWait) {
