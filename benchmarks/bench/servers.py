@@ -47,7 +47,9 @@ class Belfry(Server):
 
     def __init__(self, binary, url, settings=None, core=SERVER_CORE):
         environment = {**os.environ, "BELFRY_DATABASE_URL": url, "BELFRY_JWT_SECRET": SECRET, "BELFRY_LISTEN": "127.0.0.1:0",
-                       "BELFRY_LOG_FORMAT": "json", **(settings or {})}
+                       "BELFRY_LOG_FORMAT": "json",
+                       "BELFRY_WS_HANDSHAKE_RATE": "100000",  # thousands come at once, and none shall be sent away
+                       **(settings or {})}
         self.connection = None
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(on_core(core, [binary, "serve"]), env=environment, stderr=self.log)
