@@ -240,7 +240,7 @@ def test_a_hot_reconnect_costs_no_statement_of_its_own(statements):
         assert refused.value.status == 401
     assert statements.ran() == set(), "what cannot be a ticket is not looked for"
     with Socket(node.port, query=f"?ticket={ticket}"):
-        assert statements.ran() == {"tickets_redeem", "work_xid"}
+        assert statements.ran() == {"tickets_redeem", "commit_fence"}
 
 
 # Versions side by side --------------------------------------------------------------------------
