@@ -116,8 +116,13 @@ class WsSessionImpl final : public WsSession,
   void on_timer();
   TimePoint next_deadline() const;
 
+  // What each delivery looks at stands together.
   std::shared_ptr<Edge> edge_;
   std::shared_ptr<Transport> transport_;
+  bool closing_ = false;  ///< the close frame is in the queue, and nothing may follow it
+  bool gone_ = false;
+  mutable bool told_full_ = false;  ///< somebody heard "not writable" and waits to hear the opposite
+
   std::shared_ptr<SessionSlot> slot_;
   std::move_only_function<void()> on_end_;
   FrameReader frames_;
@@ -133,12 +138,9 @@ class WsSessionImpl final : public WsSession,
   std::uint32_t command_ = 0;  ///< the last one's number
   Wait wait_ = Wait::kNothing;
   bool counted_ = false;
-  bool in_command_ = false;         ///< inside of the session's `on_text`
-  bool owing_ = false;              ///< the last command is not done
-  mutable bool told_full_ = false;  ///< somebody heard "not writable" and waits to hear the opposite
-  bool closing_ = false;            ///< the close frame is in the queue, and nothing may follow it
+  bool in_command_ = false;  ///< inside of the session's `on_text`
+  bool owing_ = false;       ///< the last command is not done
   bool drained_after_close_ = false;
-  bool gone_ = false;
 };
 
 void Answer::operator()() {
