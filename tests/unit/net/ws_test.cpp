@@ -328,8 +328,8 @@ TEST_F(WebSocketTest, ASlowReaderBecomesUnwritableAndWritableAgainAndLosesNothin
 }
 
 TEST_F(WebSocketTest, AStuckReaderIsClosedWith4008AndCut) {
-  int turns = 0;
-  loop->at_turn_end([&] { ++turns; });
+  const auto turns = std::make_shared<int>(0);  // the loop outlives this function
+  loop->at_turn_end([turns] { ++*turns; });
   start();
   const auto pump = [](SessionState& state) {
     while (state.sink->writable()) state.sink->send(realtime::make_frame(std::string(60'000, '.')));
@@ -341,9 +341,9 @@ TEST_F(WebSocketTest, AStuckReaderIsClosedWith4008AndCut) {
   int before = 0;
   on_loop([&] {
     state->on_writable = pump;
-    before = turns;
+    before = *turns;
   });
-  ASSERT_TRUE(eventually([&] { return turns > before; })) << "that the kernel is full is seen at the turn's end";
+  ASSERT_TRUE(eventually([&] { return *turns > before; })) << "that the kernel is full is seen at the turn's end";
   // The kernel's buffers may still take some at first: the seconds count from the last byte that moved.
   int still = 0;
   bool closed = false;
