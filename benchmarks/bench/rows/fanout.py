@@ -23,7 +23,9 @@ def deliver(setting, kind, rooms, clients, window, messages, **more):
             options |= {"protocol": "socketio", "ordered": "no"}
         figures = setting.load("fanout", server, BOUND, **options)
         if kind == "belfry":
-            figures["commit_to_socket_p99_ms"] = 1000 * quantile(server.metrics(), "belfry_commit_to_socket_seconds", 0.99)
+            metrics = server.metrics()
+            figures["commit_to_socket_p99_ms"] = 1000 * quantile(metrics, "belfry_commit_to_socket_seconds", 0.99)
+            figures["deliveries_per_write"] = metrics["belfry_deliveries_total"] / max(1, metrics["belfry_ws_writes_total"])
         return figures
 
 
