@@ -22,7 +22,7 @@ core::Error took_too_long() { return core::Error::unavailable("The read took too
 void ReaderCore::cached(const domain::Actor& actor, Page page, Load load, PageDone done) {
   // Each of them is asked, so that each learns: somebody new, or something that is asked for the first time.
   const bool known = introductions_.known(actor);
-  const bool wanted = options_.max_bytes > 0 && doorkeeper_.again(hash_of(page));
+  const bool wanted = doorkeeper_.again(hash_of(page));
   const bool stranger = actor.anonymous() && page.target.kind != domain::RoomKind::kPosts;
   auto request = std::make_shared<PageRequest>();
   request->actor = actor;
@@ -30,12 +30,42 @@ void ReaderCore::cached(const domain::Actor& actor, Page page, Load load, PageDo
   request->load = std::move(load);
   request->done = std::move(done);
   request->late_at = clock_.now() + kPatience;
-  if (!known || !wanted || stranger) return decline(request);
-  resolve(page.target, [this, request](std::optional<domain::RoomKey> room) {
+  if (!known || stranger || options_.max_bytes == 0) return decline(request);
+  resolve(page.target, [this, request, wanted](std::optional<domain::RoomKey> room) {
     if (!room || unusable(request->actor, *room)) return decline(request);
     request->room = *room;
-    begin(request);
+    wanted ? begin(request) : read_through(request);
   });
+}
+
+/// A page that nobody else asks for: only the right to it comes from memory. The page is read in one statement, and the
+/// barrier comes behind it. Who was allowed before that, and is by the same decision after it, was so in between.
+void ReaderCore::read_through(const PagePtr& request) {
+  if (request->hopeless) return decline(request);
+  request->allowed = decisions_.mark(request->actor, request->room);
+  request->epoch = epoch_;
+  if (!request->allowed) return decide_first(request, Moment{});
+  reads_->content(request->room, request->load, line_.guard([this, request](core::Result<std::string> page) {
+    if (!page) return decline(request);
+    barrier_.pass(request->room, [this, request, page = std::move(*page)](core::Result<Moment> moment) mutable {
+      if (!moment || moment->timeline != timeline_ || request->epoch != epoch_) return decline(request);
+      if (!still_allowed(request, *moment)) return decide_first(request, *moment);
+      metrics_.decided_reads.add();
+      std::exchange(request->done, nullptr)(std::make_shared<const core::SharedText>(std::move(page)));
+    });
+  }));
+}
+
+/// Once: then what was read before is read again.
+void ReaderCore::decide_first(const PagePtr& request, const Moment& at) {
+  if (request->tries++ > 0) return decline(request);
+  request->pending = 1;
+  ask(request, at, &ReaderCore::read_through);
+}
+
+bool ReaderCore::still_allowed(const PagePtr& request, const Moment& moment) {
+  return decisions_.mark(request->actor, request->room) == request->allowed &&
+         decisions_.holds(request->actor, request->room, moment);
 }
 
 void ReaderCore::begin(const PagePtr& request) {

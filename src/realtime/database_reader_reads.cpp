@@ -85,6 +85,12 @@ class DatabaseReaderReads final : public ReaderReads {
         std::move(done));
   }
 
+  void content(const RoomKey& room, domain::RoomReader::Load load, Done<std::string> done) override {
+    database_.run<std::string>(
+        JobMode::kStatement, job("rooms.content"),
+        [room, load = std::move(load)](UnitOfWork& work) { return load(work, room); }, std::move(done));
+  }
+
   void replay(const RoomKey& room, std::optional<core::EventId> since, Done<Replay> done) override {
     domain::LogPageQuery query{.room = room, .since = since, .up_to = std::nullopt};
     query.limit = kReplayRecords;

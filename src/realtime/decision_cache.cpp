@@ -14,7 +14,7 @@ void DecisionCache::put(const domain::Actor& actor, const domain::RoomKey& room,
     entries_.erase(known->second);
     places.erase(known);
   }
-  entries_.push_front({actor.id, place, decision.head.access_version, decision.access_seq, decision.valid_until});
+  entries_.push_front({actor.id, place, {decision.head.access_version, decision.access_seq}, decision.valid_until});
   places.emplace(place, entries_.begin());
   if (entries_.size() > capacity_) erase(std::prev(entries_.end()));
 }
@@ -32,12 +32,20 @@ bool DecisionCache::holds(const domain::Actor& actor, const domain::RoomKey& roo
   const auto found = user->second.find({actor.type, room});
   if (found == user->second.end()) return false;
   const Entry& entry = *found->second;
-  const bool same_room = entry.access_version == at.head.access_version;
-  const bool nothing_heard = at.access_seq <= entry.access_seq || at.access_seq <= applied_;
+  const bool same_room = entry.mark.access_version == at.head.access_version;
+  const bool nothing_heard = at.access_seq <= entry.mark.access_seq || at.access_seq <= applied_;
   const bool in_time = !entry.valid_until || at.now < *entry.valid_until;
   if (!same_room || !nothing_heard || !in_time) return false;
   entries_.splice(entries_.begin(), entries_, found->second);
   return true;
+}
+
+std::optional<DecisionCache::Mark> DecisionCache::mark(const domain::Actor& actor, const domain::RoomKey& room) const {
+  const auto user = users_.find(actor.id);
+  if (user == users_.end()) return std::nullopt;
+  const auto found = user->second.find({actor.type, room});
+  if (found == user->second.end()) return std::nullopt;
+  return found->second->mark;
 }
 
 void DecisionCache::access_restarted(std::optional<std::int64_t> seq) {
@@ -61,7 +69,7 @@ void DecisionCache::access_applied(core::UserId subject, std::int64_t seq) {
   const auto user = users_.find(subject);
   if (user == users_.end()) return;
   std::erase_if(user->second, [&](const auto& known) {
-    if (known.second->access_seq >= seq) return false;
+    if (known.second->mark.access_seq >= seq) return false;
     entries_.erase(known.second);
     return true;
   });

@@ -28,6 +28,14 @@ class DecisionCache {
   /// Whether the actor is known to be allowed at that moment.
   bool holds(const domain::Actor& actor, const domain::RoomKey& room, const Moment& at);
 
+  /// Which decision is kept of the actor; another one later has another mark.
+  struct Mark {
+    std::int64_t access_version = 0;
+    std::int64_t access_seq = 0;
+    friend bool operator==(const Mark&, const Mark&) = default;
+  };
+  std::optional<Mark> mark(const domain::Actor& actor, const domain::RoomKey& room) const;
+
   void access_restarted(std::optional<std::int64_t> seq);
   void access_applied(core::UserId subject, std::int64_t seq);
   std::int64_t applied() const { return applied_; }
@@ -42,8 +50,7 @@ class DecisionCache {
   struct Entry {
     core::UserId user;
     Place place;
-    std::int64_t access_version = 0;
-    std::int64_t access_seq = 0;
+    Mark mark;
     std::optional<core::TimePoint> valid_until;
   };
   using Entries = std::list<Entry>;  ///< used last comes first

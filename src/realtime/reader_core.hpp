@@ -54,6 +54,8 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
     Load load;
     PageDone done;
     PageCache::Found found;
+    std::optional<DecisionCache::Mark> allowed;  ///< before a page was read that is not kept
+    std::uint64_t epoch = 0;                     ///< then
   };
   struct SyncRequest : Request {
     domain::SyncRoom command;
@@ -76,6 +78,9 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   // cached_page.cpp
   void begin(const PagePtr& request);
   void step_page(const PagePtr& request);
+  void read_through(const PagePtr& request);
+  void decide_first(const PagePtr& request, const Moment& at);
+  bool still_allowed(const PagePtr& request, const Moment& moment);
   void decline(const PagePtr& request);
 
   // cached_sync.cpp

@@ -45,6 +45,8 @@ class ReaderReads {
   /// somebody else keeps is not asked for, so that nobody waits for an answer that must not be remembered.
   virtual void decide(std::vector<domain::RoomQuestion> questions, Done<std::vector<domain::RoomDecision>> done) = 0;
   virtual void page(const domain::RoomKey& room, domain::RoomReader::Load load, Done<LoadedPage> done) = 0;
+  /// The page alone, in one statement: nobody knows of which moment it is, but that it is one after the call.
+  virtual void content(const domain::RoomKey& room, domain::RoomReader::Load load, Done<std::string> done) = 0;
   virtual void replay(const domain::RoomKey& room, std::optional<core::EventId> since, Done<Replay> done) = 0;
   /// Decides and reads at once, for one actor.
   virtual void sync(const domain::Actor& actor, const domain::SyncRoom& command, Done<domain::SyncedRoom> done) = 0;

@@ -84,6 +84,7 @@ struct Metrics {
   // Reads from memory
   Counter barriers;
   Counter cached_reads;
+  Counter decided_reads;
   Counter uncached_reads;
   Counter page_loads;
   Counter replay_reads;

@@ -1,13 +1,25 @@
 #include "storage/tables/posts.hpp"
 
 #include <algorithm>
-#include <unordered_map>
+#include <stdexcept>
 
 #include "storage/values.hpp"
 
 #define POST_COLUMNS                                                                                               \
   "p.id, p.channel_id, epoch_ms(p.published_at), p.created_by, p.type, p.body_text, p.link_url, p.chart_payload, " \
   "epoch_ms(p.pinned_at), epoch_ms(p.deleted_at), epoch_ms(p.created_at), epoch_ms(p.updated_at)"
+
+#define ATTACHMENT_COLUMNS "a.id, a.storage_key, a.file_name, a.mime_type, a.size_bytes, a.display_order"
+
+// The inner limit is a constant, so that the plan made once without knowing $3 looks as cheap as one made anew each
+// time: planning takes twice as long as reading. It is one more than `kMostPosts`.
+#define POSTS_PAGE(WHICH, DIRECTION)                                                                                   \
+  "SELECT " POST_COLUMNS ", " ATTACHMENT_COLUMNS                                                                       \
+  " FROM (SELECT * FROM (SELECT * FROM posts p WHERE p.channel_id = $1::bigint AND " WHICH " ORDER BY p.id " DIRECTION \
+  " LIMIT 101) p ORDER BY p.id " DIRECTION                                                                             \
+  " LIMIT $3::bigint) p LEFT JOIN attachments a ON a.post_id = p.id ORDER BY p.id " DIRECTION                          \
+  ", a.display_order, a.id"
+#define PINNED " AND p.pinned_at IS NOT NULL AND p.deleted_at IS NULL"
 
 namespace belfry::storage {
 
@@ -16,6 +28,8 @@ using domain::Post;
 using domain::PostId;
 
 namespace {
+
+constexpr std::int32_t kMostPosts = 100;
 
 Post read_post(RowReader& row) {
   Post post;
@@ -35,38 +49,24 @@ Post read_post(RowReader& row) {
   return post;
 }
 
+/// Each post once per attachment, in order; once without any.
 std::vector<Post> read_posts(const pqxx::result& result) {
   std::vector<Post> posts;
-  posts.reserve(result.size());
   for (const auto& line : result) {
     RowReader row(line);
-    posts.push_back(read_post(row));
-  }
-  return posts;
-}
-
-/// Gives each post its attachments, all in one statement.
-void fill_attachments(Session& session, std::span<Post> posts) {
-  static constexpr Statement kAttachments{"attachments_of_posts", R"(
-    SELECT post_id, id, storage_key, file_name, mime_type, size_bytes, display_order
-    FROM attachments
-    WHERE post_id = ANY ($1::bigint[])
-    ORDER BY post_id, display_order, id)"};
-  if (posts.empty()) return;
-  std::unordered_map<PostId, Post*> by_id;
-  for (auto& post : posts) by_id.emplace(post.id, &post);
-  const auto result = session.run(kAttachments, to_sql_array(posts, [](const Post& post) { return post.id; }));
-  for (const auto& line : result) {
-    RowReader row(line);
-    auto& files = by_id.at(row.next<PostId>())->attachments;
-    auto& file = files.emplace_back();
-    file.id = row.next<domain::AttachmentId>();
+    auto post = read_post(row);
+    if (posts.empty() || posts.back().id != post.id) posts.push_back(std::move(post));
+    const auto id = row.next<std::optional<domain::AttachmentId>>();
+    if (!id) continue;
+    auto& file = posts.back().attachments.emplace_back();
+    file.id = *id;
     file.storage_key = row.next<std::string>();
     file.file_name = row.next<std::string>();
     file.mime_type = row.next<std::string>();
     file.size_bytes = row.next<std::int64_t>();
     file.display_order = row.next<std::int32_t>();
   }
+  return posts;
 }
 
 /// Replaces what the post has by `post.attachments`, draws their ids in the order given and sorts them as reads do.
@@ -101,33 +101,27 @@ Param pinned_at(const Post& post) { return post.is_pinned ? to_sql(post.pinned_a
 }  // namespace
 
 std::optional<Post> PgPosts::find(PostId id) {
-  static constexpr Statement kFind{"posts_find", "SELECT " POST_COLUMNS " FROM posts p WHERE p.id = $1::bigint"};
+  static constexpr Statement kFind{"posts_find", "SELECT " POST_COLUMNS ", " ATTACHMENT_COLUMNS R"(
+    FROM posts p LEFT JOIN attachments a ON a.post_id = p.id
+    WHERE p.id = $1::bigint
+    ORDER BY a.display_order, a.id)"};
   auto found = read_posts(session_.run(kFind, to_sql(id)));
   if (found.empty()) return std::nullopt;
-  fill_attachments(session_, found);
   return std::move(found.front());
 }
 
 std::vector<Post> PgPosts::page(const domain::PostPageQuery& query) {
   // One statement per direction and filter, so that each is a plain range of one index.
-  static constexpr Statement kNewer{"posts_page_newer", "SELECT " POST_COLUMNS R"(
-    FROM posts p WHERE p.channel_id = $1::bigint AND p.id > $2::bigint ORDER BY p.id LIMIT $3::bigint)"};
-  static constexpr Statement kOlder{"posts_page_older", "SELECT " POST_COLUMNS R"(
-    FROM posts p WHERE p.channel_id = $1::bigint AND p.id < $2::bigint ORDER BY p.id DESC LIMIT $3::bigint)"};
-  static constexpr Statement kNewerPinned{"posts_page_newer_pinned", "SELECT " POST_COLUMNS R"(
-    FROM posts p
-    WHERE p.channel_id = $1::bigint AND p.id > $2::bigint AND p.pinned_at IS NOT NULL AND p.deleted_at IS NULL
-    ORDER BY p.id LIMIT $3::bigint)"};
-  static constexpr Statement kOlderPinned{"posts_page_older_pinned", "SELECT " POST_COLUMNS R"(
-    FROM posts p
-    WHERE p.channel_id = $1::bigint AND p.id < $2::bigint AND p.pinned_at IS NOT NULL AND p.deleted_at IS NULL
-    ORDER BY p.id DESC LIMIT $3::bigint)"};
+  static constexpr Statement kNewer{"posts_page_newer", POSTS_PAGE("p.id > $2::bigint", "")};
+  static constexpr Statement kOlder{"posts_page_older", POSTS_PAGE("p.id < $2::bigint", "DESC")};
+  static constexpr Statement kNewerPinned{"posts_page_newer_pinned", POSTS_PAGE("p.id > $2::bigint" PINNED, "")};
+  static constexpr Statement kOlderPinned{"posts_page_older_pinned", POSTS_PAGE("p.id < $2::bigint" PINNED, "DESC")};
+  if (query.limit > kMostPosts) throw std::logic_error("storage: a page of posts is longer than its statement");
   const auto& statement =
       query.after ? (query.pinned_only ? kNewerPinned : kNewer) : (query.pinned_only ? kOlderPinned : kOlder);
   const auto bound = query.after ? query.after->value : query.before ? query.before->value : kNoIdBound;
   auto posts = read_posts(
       session_.run(statement, to_sql(query.channel_id), to_sql(bound), to_sql(std::int64_t{query.limit} + 1)));
-  fill_attachments(session_, posts);
   if (!query.deleted_content) {
     for (auto& post : posts) {
       if (post.deleted()) post.mask();

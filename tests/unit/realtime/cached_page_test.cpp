@@ -192,8 +192,10 @@ TEST_F(CachedPageTest, DecisionAskedForBeforeARestoreCountsNoMore) {
 
 TEST_F(CachedPageTest, StrangersReadWhatIsOpenAndNoDiscussion) {
   const domain::Actor stranger;
-  EXPECT_EQ(ask_and_settle(stranger), "uncached");
+  EXPECT_EQ(ask_and_settle(stranger), "as of 0") << "read for them";
+  EXPECT_EQ(logs->pages, 0);
   EXPECT_EQ(ask_and_settle(stranger), "as of 0");
+  EXPECT_EQ(logs->pages, 1);
   ask_and_settle(stranger, kTalkTarget);
   EXPECT_EQ(ask_and_settle(stranger, kTalkTarget), "uncached");
 }
@@ -286,6 +288,120 @@ TEST_F(SmallMemoryTest, TailThatGrowsStaysWithinIt) {
   }
   EXPECT_EQ(metrics.cache_bytes.value(), 0);
   EXPECT_TRUE(sync_and_settle(user(1), std::nullopt));
+}
+
+/// Pages that are asked for once: each test asks for one that nobody asked for before.
+class ReadThroughTest : public ReaderTest {
+ protected:
+  ReadThroughTest() {
+    warm(user(1));
+    warm(user(1), kTalkTarget);
+  }
+  void ask_another(const domain::RoomTarget& target = kRoomTarget) { ask(user(1), target, "another"); }
+  /// The page as it reads now, which arrives later.
+  ScriptedReaderReads::Ref look_at_content() {
+    const auto content = logs->next(Asked::kContent);
+    logs->look(content);
+    return content;
+  }
+};
+
+TEST_F(ReadThroughTest, CostsAReadOfThePageAndTheBarrier) {
+  ask_another();
+  logs->answer(Asked::kContent);
+  EXPECT_TRUE(heard.empty()) << "the barrier comes behind it";
+  logs->answer(Asked::kHeads);
+  EXPECT_EQ(answered(), "as of 0");
+  EXPECT_TRUE(logs->calls.empty());
+}
+
+TEST_F(ReadThroughTest, WhoseRightIsNotKnownIsDecidedBeforeAnythingIsReadForThem) {
+  ask_and_settle(user(2), kTalkTarget);
+  ask(user(2), kRoomTarget, "another");
+  EXPECT_EQ(logs->count(Asked::kContent), 0U);
+  world.revoke(user_id(2));
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, RevocationBehindThePageIsFoundByTheBarrier) {
+  ask_another();
+  const auto content = look_at_content();
+  world.revoke(user_id(1));  // the hub has not heard of it
+  logs->answer(content);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, BanBehindThePageIsFoundByTheBarrier) {
+  ask_another(kTalkTarget);
+  const auto content = look_at_content();
+  world.ban(kTalk, user_id(1));
+  logs->answer(content);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, RightThatWasLostAndGivenBackMeanwhileDoesNotCoverThePage) {
+  ask_another();
+  const auto content = look_at_content();
+  hear(world.revoke(user_id(1)));
+  hear(world.grant(user_id(1)));
+  core->allowed(user(1), kRoom, world.decide({user(1), kRoom}));
+  world.append(kRoom);
+  logs->answer(content);
+  logs->settle();
+  EXPECT_EQ(answered(), "as of 1") << "read again";
+}
+
+TEST_F(ReadThroughTest, DecisionThatNoLongerHoldsIsAskedAgainOnce) {
+  world.control(kTalk, domain::ControlKind::kPolicy, std::nullopt);
+  ask_another(kTalkTarget);
+  logs->answer(Asked::kContent);
+  logs->answer(Asked::kHeads);
+  world.append(kTalk);
+  logs->settle();
+  EXPECT_EQ(answered(), "as of 2");
+  ask(user(1), kTalkTarget, "yet another");
+  logs->answer(Asked::kContent);
+  logs->answer(Asked::kHeads);
+  EXPECT_EQ(answered(), "as of 2");
+}
+
+TEST_F(ReadThroughTest, EndByTheDatabasesClockIsTheEnd) {
+  world.valid_until[user_id(3)] = clock.now() + milliseconds{1000};
+  warm(user(3));
+  ask(user(3), kRoomTarget, "another");
+  const auto content = look_at_content();
+  clock.pass(milliseconds{1000});
+  logs->answer(content);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, PageOfAnotherHistoryIsNotServed) {
+  ask_another();
+  logs->answer(Asked::kContent);
+  logs->timeline = 1;
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, PageReadBeforeARestoreIsNotServed) {
+  ask_another();
+  const auto content = look_at_content();
+  core->on_database_restored();
+  core->allowed(user(1), kRoom, world.decide({user(1), kRoom}));
+  logs->answer(content);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, FailureOfTheReadIsTheCallersToTryAgain) {
+  ask_another();
+  logs->answer(Asked::kContent, core::Error::unavailable("away"));
+  EXPECT_EQ(answered(), "uncached");
+  EXPECT_TRUE(logs->calls.empty());
 }
 
 class NothingKeptTest : public ReaderTest {

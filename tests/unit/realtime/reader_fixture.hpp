@@ -6,7 +6,7 @@
 /// The cached reads beside a real hub, over one log in memory. Every read is two steps here as well.
 namespace belfry::realtime::testing {
 
-enum class Asked { kHeads, kResolve, kDecide, kPage, kReplay, kSync };
+enum class Asked { kHeads, kResolve, kDecide, kPage, kContent, kReplay, kSync };
 
 class ScriptedReaderReads final : public ReaderReads {
  public:
@@ -56,6 +56,10 @@ class ScriptedReaderReads final : public ReaderReads {
     add<LoadedPage>(Asked::kPage, 1, std::move(done), [this, room]() -> core::Result<LoadedPage> {
       return LoadedPage{std::make_shared<const core::SharedText>(state(room)), moment(room)};
     });
+  }
+  void content(const RoomKey& room, domain::RoomReader::Load, Done<std::string> done) override {
+    add<std::string>(Asked::kContent, 1, std::move(done),
+                     [this, room]() -> core::Result<std::string> { return state(room); });
   }
   void replay(const RoomKey& room, std::optional<core::EventId> since, Done<Replay> done) override {
     ++replays;
@@ -187,8 +191,8 @@ class ReaderTest : public HubTest {
     return actor;
   }
   /// Asks for the page; the answer goes to the list: bytes, `uncached`, or `unavailable`.
-  void ask(const domain::Actor& actor, const domain::RoomTarget& target = kRoomTarget) {
-    core->cached(actor, {target, "page"}, nullptr, [this](core::Result<domain::RoomReader::Bytes> bytes) {
+  void ask(const domain::Actor& actor, const domain::RoomTarget& target = kRoomTarget, std::string name = "page") {
+    core->cached(actor, {target, std::move(name)}, nullptr, [this](core::Result<domain::RoomReader::Bytes> bytes) {
       if (bytes && *bytes)
         (*bytes)->packed([this](const std::string& text) { return pack ? std::optional(pack(text)) : std::nullopt; });
       heard.push_back(!bytes ? "unavailable" : *bytes ? (*bytes)->text() : "uncached");
