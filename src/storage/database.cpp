@@ -7,6 +7,7 @@
 #include "storage/engine.hpp"
 #include "storage/housekeeper.hpp"
 #include "storage/job_thread.hpp"
+#include "storage/short_slice.hpp"
 #include "storage/monitor.hpp"
 
 namespace belfry::storage {
@@ -85,6 +86,7 @@ class PostgresDatabase::Impl {
   template <class Runner, class... What>
   void run_thread(const char* name, What... what) {
     try {
+      ask_for_short_slices();
       Runner(*engine_, what...).run();
     } catch (const std::exception& e) {
       // Every job's failure is caught at the job; what comes here is a fault of ours, and a thread less.
