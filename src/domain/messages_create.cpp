@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -61,24 +63,16 @@ class MessageBatch {
     std::set<ChannelId> channels;
     for (const auto& command : commands_) channels.insert(command.channel_id);
     channel_ids_.assign(channels.begin(), channels.end());
-    std::vector<RoomKey> rooms;
-    for (const auto& discussion : work_.threads().find_by_channels(channel_ids_)) {
-      locked_.insert(discussion.id);
-      rooms.push_back(discussion_room(discussion.id));
+    for (const auto& [channel, discussion] : work_.threads().ids_by_channels(channel_ids_)) {
+      rooms_.push_back(discussion_room(discussion));
     }
-    if (rooms.empty()) return {};
-    return lock_rooms(work_, rooms, discussion_not_found());
+    if (rooms_.empty()) return {};
+    return lock_rooms(work_, rooms_, discussion_not_found());
   }
 
   void read() {
     now_ = work_.now();
-    for (auto& channel : work_.channels().find_all(channel_ids_)) channels_.emplace(channel.id, std::move(channel));
-    if (!locked_.empty()) {
-      for (auto& discussion : work_.threads().find_by_channels(channel_ids_)) {
-        // One that was made since is not locked: for this batch it is not there yet.
-        if (locked_.contains(discussion.id)) discussions_.emplace(discussion.channel_id, std::move(discussion));
-      }
-    }
+    read_places();
     for (const auto& command : commands_) {
       if (const auto* channel = channel_of(command)) standings_.want(command.actor, *channel);
       if (const auto* discussion = discussion_of(command)) standings_.want(command.actor, *discussion);
@@ -86,7 +80,23 @@ class MessageBatch {
     standings_.read(work_);
     read_repeats();
     read_last_written();
-    read_authors();
+  }
+
+  /// A discussion that was made since its room was asked for is not locked: for this batch it is not there yet.
+  void read_places() {
+    if (!rooms_.empty()) {
+      for (auto& place : work_.places(rooms_)) {
+        if (!place.channel || !place.discussion) continue;
+        const auto id = place.channel->id;
+        channels_.emplace(id, std::move(*place.channel));
+        discussions_.emplace(id, std::move(*place.discussion));
+      }
+    }
+    std::vector<ChannelId> silent;
+    std::ranges::copy_if(channel_ids_, std::back_inserter(silent),
+                         [&](ChannelId id) { return !channels_.contains(id); });
+    if (silent.empty()) return;
+    for (auto& channel : work_.channels().find_all(silent)) channels_.emplace(channel.id, std::move(channel));
   }
 
   void read_repeats() {
@@ -142,16 +152,6 @@ class MessageBatch {
     }
   }
 
-  void read_authors() {
-    std::set<UserId> ids;
-    for (const auto& command : commands_) {
-      if (discussion_of(command) != nullptr && !command.actor.anonymous()) ids.insert(command.actor.id);
-    }
-    if (ids.empty()) return;
-    const std::vector<UserId> list(ids.begin(), ids.end());
-    for (auto& user : work_.users().find_all(list)) users_.emplace(user.id, std::move(user));
-  }
-
   Result<Outcome> decide(const CreateMessage& command) {
     if (command.actor.anonymous()) return fail(login_required());
     const auto* channel = channel_of(command);
@@ -204,7 +204,7 @@ class MessageBatch {
     message.public_id = core::Uuid::v7(now_);
     message.thread_id = discussion.id;
     message.channel_id = discussion.channel_id;
-    message.author = author_of(command.actor);
+    message.author = {command.actor.ref(), command.actor.username, command.actor.picture};
     message.body = command.body;
     message.client_message_id = command.client_message_id;
     message.created_at = message.updated_at = now_;
@@ -218,12 +218,6 @@ class MessageBatch {
     drafts_.push_back(std::move(message));
     draft_commands_.push_back(&command);
     return {.refusal = {}, .message = place};
-  }
-
-  Author author_of(const Actor& actor) const {
-    const auto user = users_.find(actor.id);
-    if (user == users_.end()) return {actor.ref(), actor.username, actor.picture};
-    return {actor.ref(), user->second.username, user->second.picture};
   }
 
   void write() {
@@ -269,14 +263,13 @@ class MessageBatch {
   std::span<const CreateMessage> commands_;
   TimePoint now_;
   std::vector<ChannelId> channel_ids_;
-  std::set<ThreadId> locked_;
+  std::vector<RoomKey> rooms_;
   std::map<ChannelId, Channel> channels_;
   std::map<ChannelId, Discussion> discussions_;
   Standings standings_;
   std::map<RequestKey, Answered> answered_;
   std::map<ClientKey, First> sent_;
   std::map<AuthorKey, std::optional<TimePoint>> last_written_;
-  std::map<UserId, User> users_;
   std::vector<Message> drafts_;
   std::vector<const CreateMessage*> draft_commands_;
   std::vector<Outcome> outcomes_;

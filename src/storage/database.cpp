@@ -7,8 +7,8 @@
 #include "storage/engine.hpp"
 #include "storage/housekeeper.hpp"
 #include "storage/job_thread.hpp"
-#include "storage/short_slice.hpp"
 #include "storage/monitor.hpp"
+#include "storage/short_slice.hpp"
 
 namespace belfry::storage {
 

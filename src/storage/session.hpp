@@ -2,11 +2,13 @@
 
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include <pqxx/pqxx>
 
+#include "belfry/core/ids.hpp"
 #include "belfry/telemetry/metrics.hpp"
 
 namespace belfry::storage {
@@ -15,6 +17,11 @@ namespace belfry::storage {
 struct Statement {
   const char* name;
   const char* sql;
+};
+
+/// What was read on a connection and cannot change; with another history of the database comes another connection.
+struct Memory {
+  std::unordered_map<core::ChannelId, core::ThreadId> discussions;
 };
 
 /// A connection and what is prepared on it. Lives on one database thread; a lost connection is replaced by a new
@@ -34,6 +41,7 @@ class Connection {
   const char* end_of_last() { return std::exchange(left_open_, false) ? "COMMIT; " : ""; }
   /// Ends what was left open, if anything.
   void end_transaction();
+  Memory& memory() { return memory_; }
   /// Something goes to the server and its answer is waited for.
   void sent() {
     if (statements_ != nullptr) statements_->add();
@@ -54,6 +62,7 @@ class Connection {
   telemetry::Counter* statements_ = nullptr;
   bool left_open_ = false;
   std::unordered_set<std::string> prepared_;
+  Memory memory_;
 };
 
 /// Runs statements inside one open transaction; what repositories hold. Valid as long as the transaction.
@@ -74,6 +83,7 @@ class Session {
     return transaction_.exec_prepared(statement.name, std::forward<Args>(args)...);
   }
   pqxx::transaction_base& transaction() { return transaction_; }
+  Memory& memory() { return connection_.memory(); }
 
  private:
   Connection& connection_;

@@ -96,7 +96,9 @@ class ThreadRepository {
     return found;
   }
   virtual std::optional<Discussion> find_by_channel(ChannelId channel) = 0;
-  virtual std::vector<Discussion> find_by_channels(std::span<const ChannelId> channels) = 0;
+  /// Of each channel that has a discussion, in any order. That never changes, so what was read once may be remembered:
+  /// not for a job that makes discussions itself.
+  virtual std::vector<std::pair<ChannelId, ThreadId>> ids_by_channels(std::span<const ChannelId> channels) = 0;
   /// Draws the id and makes the discussion room's log row.
   virtual ThreadId insert(const Discussion& discussion) = 0;
   virtual void update(const Discussion& discussion) = 0;
@@ -127,7 +129,8 @@ class MessageRepository {
   /// When each author last wrote in each thread, deleted messages counted; parallel to the argument.
   virtual std::vector<std::optional<TimePoint>> last_written(
       std::span<const std::pair<ThreadId, ActorRef>> authors) = 0;
-  /// One statement for all; draws ids in the order of the span and fills them in.
+  /// One statement for all; draws ids in the order of the span and fills them in. Authors whom this server knows get
+  /// the name and the picture that it knows.
   virtual void insert(std::span<Message> messages) = 0;
   virtual void update(const Message& message) = 0;
 };

@@ -128,15 +128,17 @@ void PgMessages::insert(std::span<Message> messages) {
     WITH made AS (
       INSERT INTO messages (public_id, thread_id, parent_id, author_type, author_id, author_username, author_picture,
                             body, client_message_id, created_at, updated_at)
-      SELECT i.public_id, i.thread_id, i.parent_id, i.author_type, i.author_id, i.author_username, i.author_picture,
-             i.body, i.client_message_id, i.created_at, i.updated_at
+      SELECT i.public_id, i.thread_id, i.parent_id, i.author_type, i.author_id,
+             CASE WHEN u.id IS NULL THEN i.author_username ELSE u.username END,
+             CASE WHEN u.id IS NULL THEN i.author_picture ELSE u.picture END, i.body, i.client_message_id, i.created_at, i.updated_at
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], $5::uuid[], $6::text[], $7::text[],
                   $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[]) WITH ORDINALITY
         AS i (public_id, thread_id, parent_id, author_type, author_id, author_username, author_picture, body,
               client_message_id, created_at, updated_at, place)
+      LEFT JOIN users u ON u.id = i.author_id
       ORDER BY i.place
-      RETURNING id)
-    SELECT id FROM made ORDER BY id)"};
+      RETURNING id, author_username, author_picture)
+    SELECT id, author_username, author_picture FROM made ORDER BY id)"};
   if (messages.empty()) return;
   const auto result =
       session_.run(kInsert, to_sql_array(messages, [](const Message& m) { return m.public_id; }),
@@ -153,7 +155,10 @@ void PgMessages::insert(std::span<Message> messages) {
   if (result.size() != messages.size()) throw std::logic_error("storage: messages were not written");
   for (pqxx::result::size_type i = 0; i < result.size(); ++i) {
     const auto line = result[i];
-    messages[i].id = RowReader(line).next<MessageId>();
+    RowReader row(line);
+    messages[i].id = row.next<MessageId>();
+    messages[i].author.username = row.next<std::optional<std::string>>();
+    messages[i].author.picture = row.next<std::optional<std::string>>();
   }
 }
 

@@ -9,6 +9,8 @@ using domain::ThreadId;
 
 namespace {
 
+constexpr std::size_t kRememberedDiscussions = 100'000;
+
 std::vector<Discussion> read_discussions(const pqxx::result& result) {
   std::vector<Discussion> discussions;
   discussions.reserve(result.size());
@@ -47,13 +49,30 @@ std::optional<Discussion> PgThreads::find_by_channel(domain::ChannelId channel) 
   return first(read_discussions(session_.run(kFind, to_sql(channel))));
 }
 
-std::vector<Discussion> PgThreads::find_by_channels(std::span<const domain::ChannelId> channels) {
-  static constexpr Statement kFind{"threads_find_by_channels",
-                                   "SELECT " THREAD_COLUMNS
-                                   " FROM threads t WHERE t.channel_id = ANY ($1::bigint[]) AND t.kind = 0"
-                                   " ORDER BY t.channel_id"};
-  if (channels.empty()) return {};
-  return read_discussions(session_.run(kFind, to_sql_array(channels)));
+std::vector<std::pair<domain::ChannelId, ThreadId>> PgThreads::ids_by_channels(
+    std::span<const domain::ChannelId> channels) {
+  static constexpr Statement kFind{"threads_ids_by_channels",
+                                   "SELECT t.channel_id, t.id FROM threads t"
+                                   " WHERE t.channel_id = ANY ($1::bigint[]) AND t.kind = 0"};
+  auto& known = session_.memory().discussions;
+  std::vector<std::pair<domain::ChannelId, ThreadId>> found;
+  std::vector<domain::ChannelId> unknown;
+  for (const auto channel : channels) {
+    if (const auto id = known.find(channel); id != known.end()) {
+      found.emplace_back(*id);
+    } else {
+      unknown.push_back(channel);
+    }
+  }
+  if (unknown.empty()) return found;
+  if (known.size() + unknown.size() > kRememberedDiscussions) known.clear();
+  for (const auto& line : session_.run(kFind, to_sql_array(unknown))) {
+    RowReader row(line);
+    const auto channel = row.next<domain::ChannelId>();
+    found.emplace_back(channel, row.next<ThreadId>());
+    known.insert(found.back());
+  }
+  return found;
 }
 
 ThreadId PgThreads::insert(const Discussion& discussion) {

@@ -18,7 +18,8 @@ class PgThreads final : public domain::ThreadRepository {
   std::optional<domain::Discussion> find(domain::ThreadId id) override;
   std::vector<domain::Discussion> find_all(std::span<const domain::ThreadId> ids) override;
   std::optional<domain::Discussion> find_by_channel(domain::ChannelId channel) override;
-  std::vector<domain::Discussion> find_by_channels(std::span<const domain::ChannelId> channels) override;
+  std::vector<std::pair<domain::ChannelId, domain::ThreadId>> ids_by_channels(
+      std::span<const domain::ChannelId> channels) override;
   domain::ThreadId insert(const domain::Discussion& discussion) override;
   void update(const domain::Discussion& discussion) override;
 

@@ -34,7 +34,7 @@ class NoThreadRepository : public ThreadRepository {
  public:
   std::optional<Discussion> find(ThreadId) override { unused(); }
   std::optional<Discussion> find_by_channel(ChannelId) override { unused(); }
-  std::vector<Discussion> find_by_channels(std::span<const ChannelId>) override { unused(); }
+  std::vector<std::pair<ChannelId, ThreadId>> ids_by_channels(std::span<const ChannelId>) override { unused(); }
   ThreadId insert(const Discussion&) override { unused(); }
   void update(const Discussion&) override { unused(); }
 };

@@ -120,7 +120,7 @@ TEST_F(CreateMessages, RefusesInTheOrderOfTheContract) {
 TEST_F(CreateMessages, ReadsWhatItDecidesOnOnlyAfterTheLock) {
   slow(10);
   run({with_key(with_client_id(command(user(1), 1), "c"), "k")});
-  EXPECT_THAT(work.calls_before_lock(), ElementsAre("threads.find_by_channels"));
+  EXPECT_THAT(work.calls_before_lock(), ElementsAre("threads.ids_by_channels"));
   EXPECT_EQ(work.count("lock"), 1U);
 }
 

@@ -246,11 +246,11 @@ class FakeWork final : public UnitOfWork,
     }
     return {};
   }
-  std::vector<Discussion> find_by_channels(std::span<const ChannelId> channels) override {
-    calls.emplace_back("threads.find_by_channels");
-    std::vector<Discussion> found;
+  std::vector<std::pair<ChannelId, ThreadId>> ids_by_channels(std::span<const ChannelId> channels) override {
+    calls.emplace_back("threads.ids_by_channels");
+    std::vector<std::pair<ChannelId, ThreadId>> found;
     for (const auto& [id, thread] : thread_rows) {
-      if (std::ranges::find(channels, thread.channel_id) != channels.end()) found.push_back(thread);
+      if (std::ranges::find(channels, thread.channel_id) != channels.end()) found.emplace_back(thread.channel_id, id);
     }
     return found;
   }
@@ -302,6 +302,10 @@ class FakeWork final : public UnitOfWork,
     calls.emplace_back("messages.insert");
     for (auto& message : messages) {
       message.id = MessageId{next_id_++};
+      if (const auto author = user_rows.find(message.author.ref.id); author != user_rows.end()) {
+        message.author.username = author->second.username;
+        message.author.picture = author->second.picture;
+      }
       message_rows[message.id] = message;
     }
   }
