@@ -35,7 +35,10 @@ void TurnFlusher::flush() {
   if (flushing_.empty()) {
     flushing_.swap(dirty_);
     began_ = now;
-    pass_.running = flushing_.size() >= kLargePass;
+    if (flushing_.size() >= kLargePass) {
+      pass_.running = true;
+      ++pass_.number;
+    }
   }
   const auto end = now + kMaxFlush;
   while (next_ < flushing_.size()) {
@@ -54,7 +57,7 @@ void TurnFlusher::flush() {
     next_ = 0;
     if (pass_.running) {
       const auto ended = Clock::now();
-      pass_ = {.running = false, .ended = ended, .took = ended - began_};
+      pass_ = {.number = pass_.number, .running = false, .ended = ended, .took = ended - began_};
     }
   }
   if (!flushing_.empty() || !dirty_.empty()) loop_.post([] {});

@@ -106,8 +106,11 @@ bool HubCore::large(const Room& room) const {
 /// over the sockets is under way waits until that has ended and as long again: then all that is under way comes along,
 /// and fan-out leaves half of the time to others.
 void HubCore::wait_for_pass(Room& room) {
-  if (room.wait == Room::Wait::kPass || !large(room) || !options_.last_pass().running) return;
+  if (room.wait == Room::Wait::kPass || !large(room)) return;
+  const auto pass = options_.last_pass();
+  if (!pass.running) return;
   room.wait = Room::Wait::kPass;
+  room.waits_for = pass.number;
   room.waits_since = wheel_.now();
 }
 
@@ -128,6 +131,7 @@ Clock::time_point HubCore::leaves_at(const Room& room) const {
     return room.waits_since + std::min<Clock::duration>(kMostPatience, kSendCost * room.count);
   }
   const auto pass = options_.last_pass();
+  if (pass.number != room.waits_for) return {};  // another room's is next already
   return pass.running ? room.waits_since + kLongestPass
                       : pass.ended + std::min<Clock::duration>(kMostPatience, pass.took);
 }

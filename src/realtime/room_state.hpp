@@ -111,6 +111,7 @@ struct Room {
   /// What `pending` may wait for, and since when.
   enum class Wait : std::uint8_t { kNothing, kCommit, kPass } wait = Wait::kNothing;
   std::chrono::steady_clock::time_point waits_since{};
+  std::uint64_t waits_for = 0;                                          ///< the pass's number
   std::optional<std::chrono::steady_clock::time_point> pending_commit;  ///< the first of `pending` was committed then
   std::vector<SubscriptionPtr> members;
   std::vector<SubscriptionPtr> ready;  ///< behind and writable

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@ namespace belfry::realtime {
 
 /// The carrier sends what was queued in passes over its sockets. Only the large ones are told.
 struct SendPass {
+  std::uint64_t number = 0;  ///< of the one that runs, else of the last one; they follow each other
   bool running = false;
   std::chrono::steady_clock::time_point ended{};  ///< the last one
   std::chrono::steady_clock::duration took{};     ///< the last one

@@ -251,6 +251,16 @@ TEST_F(CrowdTest, WaitsForThePassThatRunsAndAsLongAgain) {
   EXPECT_EQ(heard().size(), 2U) << "no pass runs, nothing is waited for";
 }
 
+TEST_F(CrowdTest, ThePassOfAnotherRoomThatComesNextIsNotWaitedFor) {
+  pass_over_sockets = {.number = 1, .running = true};
+  tell({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(heard(), Heard{});
+  pass_over_sockets = {.number = 2, .running = true};
+  end_turn();
+  EXPECT_EQ(heard(), (Heard{"7#1"}));
+}
+
 TEST_F(CrowdTest, APassThatDoesNotEndIsNotWaitedFor) {
   pass_over_sockets.running = true;
   tell({world.append(kRoom)});
