@@ -24,12 +24,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from bench import machine, report  # noqa: E402
+from bench.report import say  # noqa: E402
 from bench.rows import ROWS  # noqa: E402
 from bench.setting import Setting  # noqa: E402
-
-
-def say(text):
-    print(f"{datetime.datetime.now():%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 
 def parse():
