@@ -4,7 +4,7 @@
 The server under test runs alone on core 0; PostgreSQL (its own, fsync on, gone afterwards) and the load on core 1. Unattended: each size has a time
 limit, one that fails is noted and the curve ends there, and the tables (.md, .json) are written after each size.
 
-    benchmarks/scale.py                          all curves, about 20 minutes where nothing else runs; the longest log takes 20 GB of disk meanwhile
+    benchmarks/scale.py                          all curves; made to end within 25 minutes where nothing else runs; needs 25 GB of disk
     benchmarks/scale.py --curves rooms,members   some curves; --list names them
     benchmarks/scale.py --quick                  three minutes, small sizes: does it run? Its figures mean nothing
     benchmarks/scale.py --out results/night      where the tables go
