@@ -24,12 +24,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from bench import machine, report  # noqa: E402
+from bench.report import say  # noqa: E402
 from bench.rows import ROWS  # noqa: E402
 from bench.setting import Setting  # noqa: E402
-
-
-def say(text):
-    print(f"{datetime.datetime.now():%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 
 def parse():
@@ -54,22 +51,10 @@ def chosen(names):
     return [row for row in ROWS if not wanted or row.key in wanted or any(row.key.startswith(name) for name in wanted if name not in exact)]
 
 
-class TimeLimit(Exception):
-    pass
-
-
 def measure(row, setting):
     """One measurement with its time limit."""
-    def stop(*_):
-        raise TimeLimit(f"not done after {row.seconds} s")
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(row.seconds)
-    try:
+    with machine.time_limit(row.seconds):
         return row.measure(setting)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def run_rounds(options, rows, setting, path, facts):

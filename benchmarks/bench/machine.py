@@ -1,8 +1,10 @@
-"""Which core does what, and what this machine is."""
+"""Which core does what, what a process used, how long a measurement may take, and what this machine is."""
+import contextlib
 import json
 import os
 import platform
 import select
+import signal
 import subprocess
 import time
 
@@ -12,6 +14,35 @@ GRACE_SECONDS = 15
 
 class Failed(Exception):
     """A measurement that cannot be used; the message says why."""
+
+
+class TimeLimit(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raises TimeLimit in what runs below; of the main thread only, and not nested."""
+    def stop_here(*_):
+        raise TimeLimit(f"not done after {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, stop_here)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def cpu_us(pid):
+    """User and system time of all threads of a process, by the kernel's nanosecond clock."""
+    return time.clock_gettime_ns(~pid << 3 | 2) / 1000
+
+
+def rss_bytes(pid):
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def on_core(core, command):

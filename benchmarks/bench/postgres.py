@@ -1,4 +1,5 @@
 """A PostgreSQL of our own: durable (fsync on), one core, gone afterwards."""
+import contextlib
 import glob
 import os
 import pathlib
@@ -15,7 +16,8 @@ SETTINGS = {"listen_addresses": "", "shared_buffers": "512MB", "max_wal_size": "
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, **more):
+        """`more`: settings of PostgreSQL beside ours."""
         binaries = glob.glob("/usr/lib/postgresql/*/bin")
         if not binaries:
             raise Failed("PostgreSQL is not installed: scripts/packages install test")
@@ -25,7 +27,7 @@ class Cluster:
         if self.drop:
             shutil.chown(self.folder, "postgres", "postgres")
         self.call("initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8")
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}") if name != "pg_stat_statements.track"]
+        settings = [part for name, value in {**SETTINGS, **more}.items() for part in ("-c", f"{name}={value}") if name != "pg_stat_statements.track"]
         with open(f"{self.folder}/data/postgresql.auto.conf", "a") as file:
             file.write("pg_stat_statements.track = 'none'\n")
         command = [*self.drop, self.bin / "postgres", "-D", f"{self.folder}/data", "-k", self.folder, *settings]
@@ -57,6 +59,15 @@ class Cluster:
         if done.returncode != 0:
             raise Failed(done.stderr)
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    @contextlib.contextmanager
+    def on_all_cores(self):
+        """For making data: connections that begin now may use the server's core too."""
+        os.sched_setaffinity(self.process.pid, range(os.cpu_count()))
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(self.process.pid, {int(LOAD_CORE)})
 
     def settle(self):
         """Before a measurement: no checkpoint and no vacuum that the last one left behind falls into it."""

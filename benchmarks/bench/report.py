@@ -1,7 +1,13 @@
-"""The table, as Markdown and as JSON."""
+"""Lines of progress; and the table, as Markdown and as JSON."""
+import datetime
 import json
+import sys
 
 VERDICTS = {"aim": "aim", "pass": "must", "MISS": "**miss**", "below aim": "below aim", None: "not measured"}
+
+
+def say(text):
+    print(f"{datetime.datetime.now():%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 
 def number(value):

@@ -1,36 +1,29 @@
-"""What all rows share: the database with its data, the built programs, and how to start and load a server."""
+"""What all rows share: the data, and how to start each contender."""
 import contextlib
-import json
-import os
 import pathlib
 import subprocess
-import tempfile
 
-from bench.machine import Failed, LOAD_CORE, SERVER_CORE, on_core
-from bench.postgres import Cluster
-from bench.servers import Belfry, Peer, Small, install_peer
-from bench.tokens import SECRET, token, user_id
+from bench.ground import ADMIN, Ground
+from bench.machine import Failed, SERVER_CORE, on_core
+from bench.servers import Peer, Small, install_peer
+from bench.tokens import token, user_id
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
-ADMIN = 999_999_999
 READERS = 100
 ENTITLEMENT = "bench"
 
 
-class Setting:
+class Setting(Ground):
     def __init__(self, build, quick, profile=None):
-        self.quick, self.profile = quick, profile
-        self.belfry_binary, self.generator = build / "belfry", build / "benchmarks" / "belfry_load"
+        self.quick = quick
         self.static_binary = build / "benchmarks" / "belfry_static_answer"
         self.sizes = {"rooms": 100 if quick else 1000, "posts": 2000 if quick else 20000, "tokens": 1000 if quick else 10000}
-        self.folder = tempfile.TemporaryDirectory(prefix="belfry-bench-files-")
-        self.admin = token(ADMIN, "ADMIN")
         self.peer_problem = None
         try:
             install_peer(HERE / "peer")
         except (Failed, OSError, subprocess.TimeoutExpired) as problem:
             self.peer_problem = str(problem)
-        self.postgres = Cluster()
+        super().__init__(build, profile)
         try:
             self.seed()
             self.frame_bytes = self.measure_frame()
@@ -38,23 +31,15 @@ class Setting:
             self.close()
             raise
 
-    def close(self):
-        self.postgres.stop()
-        self.folder.cleanup()
-
     def scaled(self, full, quick):
         return quick if self.quick else full
 
     # Data ---------------------------------------------------------------------------------------
 
     def seed(self):
-        self.postgres.query("postgres", "CREATE DATABASE belfry")
-        environment = {**os.environ, "BELFRY_DATABASE_URL": self.postgres.url("belfry"), "BELFRY_JWT_SECRET": SECRET}
-        subprocess.run([self.belfry_binary, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         with self.belfry() as server:
             self.seed_rooms(server)
             self.seed_posts(server)
-        self.postgres.query("belfry", "CREATE EXTENSION pg_stat_statements")
         self.postgres.query("belfry", "VACUUM ANALYZE")
         self.postgres.query("postgres", "CREATE DATABASE peer TEMPLATE belfry")
         self.tokens = self.write("tokens", [token(number) for number in range(1, self.sizes["tokens"] + 1)])
@@ -89,11 +74,6 @@ class Setting:
             figures = self.load("fanout", server, 30, clients=1, messages=20, rooms=self.rooms(1), tokens=self.tokens, admin_token=self.admin)
         return round(figures["frame_bytes"])
 
-    def write(self, name, lines):
-        path = pathlib.Path(self.folder.name) / name
-        path.write_text("\n".join(map(str, lines)) + "\n")
-        return path
-
     def rooms(self, count):
         return self.write(f"rooms-{count}", self.channels[:count])
 
@@ -102,9 +82,6 @@ class Setting:
         return self.write(f"numbers-{count}", range(count))
 
     # Contenders ---------------------------------------------------------------------------------
-
-    def belfry(self):
-        return Belfry(self.belfry_binary, self.postgres.url("belfry"))
 
     def start(self, kind, body_bytes=0):
         """A fresh one: belfry, node, direct, batch, static."""
@@ -119,22 +96,6 @@ class Setting:
         if kind == "static":
             return Small(kind, [self.static_binary, body_bytes])
         return Small(kind, [self.generator, "raw-server", "--mode", kind])
-
-    def load(self, command, server, seconds, **options):
-        """Runs the generator; its figures. A check that fails there fails the measurement."""
-        arguments = ["--port", server.port, "--server-pid", server.pid, "--seconds", seconds]
-        for name, value in options.items():
-            arguments += ["--" + name.replace("_", "-"), value]
-        environment = dict(os.environ)
-        if self.profile and server.kind == "belfry":
-            environment["BELFRY_BENCH_PERF"] = str(self.profile)
-        return self.run_json([self.generator, command, *arguments], seconds + 30, environment)
-
-    def run_json(self, command, seconds, environment):
-        done = subprocess.run(on_core(LOAD_CORE, command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
-        if done.returncode != 0:
-            raise Failed(done.stderr.strip())
-        return json.loads(done.stdout)
 
     def pgbench(self, script, clients, seconds, **variables):
         """Transactions a second of one of our scripts; pgbench takes the server's place on its core."""
