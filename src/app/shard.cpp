@@ -139,7 +139,7 @@ void Shard::stop() {
 /// Called only between `start` and the end of the loop, when every member is there.
 storage::PostgresDatabase::PortHooks Shard::hooks() {
   return {
-      .on_commit = [this](std::shared_ptr<const domain::CommitNotice> notice) { hub_.on_commit(*notice); },
+      .on_commit = [this](const std::shared_ptr<const domain::CommitNotice>& notice) { hub_.on_commit(*notice); },
       .on_restored =
           [this] {
             reader_->on_database_restored();

@@ -74,7 +74,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     edge_->flusher->start();
   }
 
-  void deal_to(std::vector<std::shared_ptr<Impl>> servers);
+  void deal_to(const std::vector<std::shared_ptr<Impl>>& servers);
   core::Result<std::uint16_t> listen(const ListenOptions& options);
   void drain(const DrainPlan& plan, std::move_only_function<void()> done);
   void shut_down();
@@ -112,7 +112,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::move_only_function<void()> drained_;
 };
 
-void Server::Impl::deal_to(std::vector<std::shared_ptr<Impl>> servers) {
+void Server::Impl::deal_to(const std::vector<std::shared_ptr<Impl>>& servers) {
   for (const auto& server : servers) seats_.push_back({server->edge_->loop, server});
 }
 
@@ -287,8 +287,9 @@ Server::~Server() { impl_->shut_down(); }
 
 void Server::deal_to(const std::vector<Server*>& servers) {
   std::vector<std::shared_ptr<Impl>> seats;
+  seats.reserve(servers.size());
   for (auto* server : servers) seats.push_back(server->impl_);
-  impl_->deal_to(std::move(seats));
+  impl_->deal_to(seats);
 }
 
 core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
