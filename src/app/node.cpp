@@ -4,26 +4,29 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
+#include <deque>
 #include <exception>
+#include <memory>
 #include <optional>
+#include <ranges>
+#include <span>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/signal_set.hpp>
 
 #include "app/commands.hpp"
+#include "app/io_thread.hpp"
+#include "app/shard.hpp"
 #include "belfry/auth/grant_service.hpp"
-#include "belfry/auth/jwt.hpp"
-#include "belfry/dialects/native.hpp"
 #include "belfry/net/server.hpp"
 #include "belfry/outbound/http_client.hpp"
-#include "belfry/realtime/hub.hpp"
 #include "belfry/realtime/nats_bus.hpp"
-#include "belfry/realtime/room_reader.hpp"
-#include "belfry/runtime/drive.hpp"
+#include "belfry/realtime/shared_bus.hpp"
 #include "belfry/runtime/wheel.hpp"
 #include "belfry/telemetry/log.hpp"
 #include "belfry/telemetry/metrics.hpp"
@@ -33,11 +36,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
-/// How often an external service is asked again about a subscription whose end it did not name.
-constexpr std::chrono::seconds kRecheckInterval{60};
-constexpr std::chrono::milliseconds kJoinPace{20};
-/// Descriptors kept for the database, the log, the listeners and what the libraries open.
+/// Descriptors kept for the database, the log, the listeners and what the libraries open; and for each loop.
 constexpr std::size_t kReservedDescriptors = 320;
+constexpr std::size_t kLoopDescriptors = 4;
 
 /// Lifts the soft limit of open descriptors to the hard one; how many there may be then.
 std::size_t raise_descriptor_limit() {
@@ -55,31 +56,13 @@ net::Limits network_limits(const config::Settings& settings) {
   net::Limits limits;
   limits.handshakes_per_second = settings.ws_handshake_rate;
   const auto descriptors = raise_descriptor_limit();
-  const auto available = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
+  const auto reserved = kReservedDescriptors + kLoopDescriptors * static_cast<std::size_t>(settings.io_threads - 1);
+  const auto available = descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2;
   if (available < limits.max_connections) {
     telemetry::info("connections_limited", {{"max", available}, {"descriptors", descriptors}});
     limits.max_connections = available;
   }
   return limits;
-}
-
-/// A key set by URL or from a file, which may be replaced while the server runs.
-auth::JwksSource jwks_source(const std::string& place, outbound::HttpClient& client) {
-  if (!place.starts_with("http://") && !place.starts_with("https://")) {
-    return [place](std::move_only_function<void(core::Result<std::string>)> done) {
-      auto text = config::read_small_file(place);
-      if (text) return done(std::move(*text));
-      done(core::fail(core::Error::unavailable("The key set file cannot be read: " + text.error())));
-    };
-  }
-  return [place, &client](std::move_only_function<void(core::Result<std::string>)> done) {
-    client.send({.url = place}, [done = std::move(done)](core::Result<outbound::HttpAnswer> answer) mutable {
-      if (!answer) return done(core::fail(std::move(answer.error())));
-      if (answer->status == 200) return done(std::move(answer->body));
-      done(core::fail(
-          core::Error::unavailable("The key set was answered with HTTP " + std::to_string(answer->status) + ".")));
-    });
-  };
 }
 
 std::unique_ptr<auth::GrantService> grant_service(const config::Settings& settings, outbound::HttpClient& client,
@@ -89,38 +72,6 @@ std::unique_ptr<auth::GrantService> grant_service(const config::Settings& settin
   options.url = *settings.entitlements_url;
   const auto send = [&client](outbound::HttpCall call, auto done) { client.send(std::move(call), std::move(done)); };
   return std::make_unique<auth::GrantService>(std::move(options), send, clock, metrics);
-}
-
-auth::JwtOptions jwt_options(const config::Settings& settings, outbound::HttpClient& client) {
-  auth::JwtOptions options;
-  options.hs256_secret = settings.jwt_secret;
-  if (settings.jwt_jwks) options.jwks = jwks_source(*settings.jwt_jwks, client);
-  options.rules = {settings.jwt_issuer, settings.jwt_audience};
-  return options;
-}
-
-dialects::NativeOptions native_options(const config::Settings& settings) {
-  dialects::NativeOptions options;
-  options.attachment_url_base = settings.attachment_base_url;
-  options.command_burst = settings.ws_command_burst;
-  options.command_rate = settings.ws_command_rate;
-  return options;
-}
-
-realtime::RoomReaderOptions reader_options(const config::Settings& settings) {
-  realtime::RoomReaderOptions options;
-  options.max_bytes = static_cast<std::size_t>(settings.cache_mib) << 20;
-  options.event_retention = settings.event_retention;
-  options.external_grants = settings.entitlements_url.has_value();
-  return options;
-}
-
-http::ServiceOptions api_options(const config::Settings& settings) {
-  http::ServiceOptions options;
-  options.attachment_url_base = settings.attachment_base_url;
-  options.allowed_origins = settings.allowed_origins;
-  options.ops_routes = !settings.ops_listen.has_value();
-  return options;
 }
 
 http::ServiceOptions ops_options() {
@@ -154,47 +105,47 @@ class Node::Impl {
  public:
   explicit Impl(const config::Settings& settings)
       : settings_(settings),
-        driver_(loop_, wheel_),
+        others_(static_cast<std::size_t>(settings.io_threads - 1)),
         bus_(make_bus()),
-        client_(poster(), settings.outbound_ca),
+        client_(home_.poster(), settings.outbound_ca),
         grants_(grant_service(settings, client_, clock_, metrics_)),
-        database_(database_options(settings), poster(), metrics_, hooks(), grants_.get()),
+        database_(database_options(settings), home_.poster(), metrics_, hooks(), grants_.get()),
         presence_(database_options(settings), settings.bus == config::Bus::kLocal, metrics_),
-        authenticator_(auth::make_jwt_authenticator(jwt_options(settings, client_), clock_)),
-        hub_(hub_options(), database_, wheel_, clock_, metrics_),
-        reader_(realtime::make_room_reader(reader_options(settings), database_, hub_, clock_, metrics_)),
-        native_(dialects::make_native_dialect(native_options(settings), hub_, *reader_, database_, *authenticator_,
-                                              wheel_, clock_, metrics_)),
-        api_(http::make_service(api_options(settings), parts())),
         limits_(network_limits(settings)),
-        server_(loop_, wheel_, limits_, *api_, {native_.get()}, metrics_),
-        signals_(loop_.context()) {
+        signals_(home_.loop.context()) {
+    make_shards();
     if (settings.ops_listen) {
-      ops_ = http::make_service(ops_options(), parts());
-      ops_server_.emplace(loop_, wheel_, limits_, *ops_, std::vector<dialects::Dialect*>{}, metrics_);
+      ops_ = http::make_service(ops_options(), first().parts());
+      ops_server_.emplace(home_.loop, home_.wheel, limits_, *ops_, std::vector<dialects::Dialect*>{}, home_.metrics);
     }
   }
+  ~Impl() { join(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   core::Result<void> start() {
-    if (auto bound = listen(server_, settings_.listen); !bound) return bound;
+    if (auto bound = listen(first().server(), settings_.listen); !bound) return bound;
     if (ops_server_) {
       if (auto bound = listen(*ops_server_, *settings_.ops_listen); !bound) return bound;
     }
     watch_signals();
     database_.start();
     presence_.start();
-    bus_->on_hint([this](const std::optional<domain::LogHint>& hint) { hub_.on_hint(hint); });
+    for (auto& shard : shards_) shard->start();
     bus_->start();
-    hub_.start();
     started_ = true;
     log_listening("listening", settings_.listen);
     if (ops_server_) log_listening("listening_ops", *settings_.ops_listen);
-    watch_ = wheel_.after(kWatchInterval, [this] { watch_readiness(); });
+    watch_ = home_.wheel.after(kWatchInterval, [this] { watch_readiness(); });
+    // Last: until here everything belongs to this thread.
+    for (auto& io : others_) {
+      io.thread = std::thread([&io] { io.loop.run(log_escaped); });
+    }
     return {};
   }
 
   int run() {
-    loop_.run(log_escaped);
+    home_.loop.run(log_escaped);
     telemetry::info("stopped", {{"exit_code", exit_code_}});
     return exit_code_;
   }
@@ -204,38 +155,28 @@ class Node::Impl {
     stopping_ = true;
     exit_code_ = exit_code;
     const auto plan = drain_plan();
-    telemetry::info("draining", {{"connections", server_.connections()},
+    telemetry::info("draining", {{"connections", connections()},
                                  {"other_nodes", presence_.others()},
                                  {"reconnect_within_ms", plan.reconnect_within.count()}});
-    server_.drain(plan, [this] { drain_ops(); });
+    // The first one first: it accepts for all, and what it dealt out is on its way in front of this.
+    on_every_shard([plan](Shard& shard, auto done) { shard.server().drain(plan, std::move(done)); },
+                   [this] { drain_ops(); });
   }
 
   void when_ready(std::function<void()> ready) { when_ready_ = std::move(ready); }
   const config::Endpoint& listening() const { return settings_.listen; }
-  runtime::Loop& loop() { return loop_; }
+  runtime::Loop& loop() { return home_.loop; }
 
  private:
-  storage::Poster poster() {
-    return [this](std::move_only_function<void()> task) { loop_.post(std::move(task)); };
-  }
-
   /// Called by the database only after `start`, when every member is there.
   storage::PostgresDatabase::Hooks hooks() {
-    return {
-        .on_commit = [this](std::shared_ptr<const domain::CommitNotice> notice) { hub_.on_commit(*notice); },
-        .on_restored =
-            [this] {
-              reader_->on_database_restored();
-              hub_.on_database_restored();
-            },
-        .on_grew = [this](const domain::CommitNotice& notice) { bus_->publish(notice); },
-    };
+    return {.on_grew = [this](const domain::CommitNotice& notice) { bus_->publish(notice); }};
   }
 
   std::unique_ptr<domain::Bus> make_bus() {
     if (settings_.bus == config::Bus::kLocal) return storage::make_local_bus();
     if (settings_.bus == config::Bus::kPostgres) {
-      return storage::make_postgres_bus(database_options(settings_), poster(), metrics_);
+      return storage::make_postgres_bus(database_options(settings_), home_.poster(), metrics_);
     }
     realtime::NatsOptions options;
     options.servers = settings_.nats_servers;
@@ -245,33 +186,53 @@ class Node::Impl {
       if (!identity) return core::fail(std::move(identity.error()));
       return realtime::NatsDeployment{std::move(identity->name), std::move(identity->bus_key)};
     };
-    return realtime::make_nats_bus(std::move(options), poster(), metrics_);
+    return realtime::make_nats_bus(std::move(options), home_.poster(), metrics_);
   }
 
-  realtime::HubOptions hub_options() {
-    realtime::HubOptions options;
-    options.at_turn_end = [this](std::function<void()> hook) { loop_.at_turn_end(std::move(hook)); };
-    options.last_pass = [this] { return server_.last_pass(); };
-    options.join_pace = kJoinPace;
-    options.soon = [this](std::chrono::microseconds delay, std::function<void()> task) {
-      loop_.after(delay, std::move(task));
-    };
-    if (settings_.bus == config::Bus::kNats) options.bus = bus_.get();
-    if (grants_) {
-      options.recheck_interval = kRecheckInterval;
-      options.on_access_changed = [this](core::UserId user) { grants_->forget(user); };
+  void make_shards() {
+    std::vector<IoThread*> threads{&home_};
+    for (auto& io : others_) threads.push_back(&io);
+    std::vector<const telemetry::Metrics*> all{&metrics_};
+    std::vector<realtime::SharedBus::Poster> posters;
+    for (auto* io : threads) {
+      all.push_back(&io->metrics);
+      posters.push_back(io->poster());
     }
-    return options;
+    counted_ = all;
+    if (!others_.empty()) shared_bus_.emplace(*bus_, home_.poster(), std::move(posters));
+    const NodeParts node{.settings = settings_,
+                         .clock = clock_,
+                         .home = home_,
+                         .client = client_,
+                         .database = database_,
+                         .grants = grants_.get(),
+                         .limits = net::share(limits_, settings_.io_threads),
+                         .readiness = [this] { return readiness(); },
+                         .all_metrics = std::move(all)};
+    std::vector<net::Server*> servers;
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+      auto& bus = shared_bus_ ? shared_bus_->port(i) : *bus_;
+      shards_.push_back(std::make_unique<Shard>(*threads[i], node, bus));
+      servers.push_back(&shards_.back()->server());
+    }
+    first().server().deal_to(servers);
   }
 
-  http::ServiceParts parts() {
-    return {.database = database_,
-            .authenticator = *authenticator_,
-            .grant_provider = grants_.get(),
-            .clock = clock_,
-            .metrics = metrics_,
-            .readiness = [this] { return readiness(); },
-            .rooms = reader_.get()};
+  Shard& first() { return *shards_.front(); }
+
+  /// `action(shard, done)` on each shard's thread, on the first one's at once; `then` here, once all of them are done.
+  template <class Action>
+  void on_every_shard(Action action, std::function<void()> then) {
+    const auto left = std::make_shared<std::size_t>(shards_.size());
+    const auto one_done = [left, then = std::move(then)] {
+      if (--*left == 0) then();
+    };
+    action(first(), std::move_only_function<void()>(one_done));
+    for (auto& shard : std::span(shards_).subspan(1)) {
+      shard->io().loop.post([this, &shard = *shard, action, one_done] {
+        action(shard, std::move_only_function<void()>([this, one_done] { home_.loop.post(one_done); }));
+      });
+    }
   }
 
   /// Puts the port that was really bound into `endpoint`.
@@ -287,18 +248,26 @@ class Node::Impl {
                     {{"address", endpoint.address}, {"port", endpoint.port}, {"url", "http://" + to_text(endpoint)}});
   }
 
+  /// Any thread, once the node runs.
   http::Readiness readiness() const {
     if (stopping_) return {false, "the node is draining"};
     if (!started_) return {false, "the node is starting"};
     auto health = database_.health();
     if (!health.ready) return {false, one_line(health.reason)};
-    if (!hub_.started()) return {false, "the rooms have not found the log's end yet"};
+    if (!std::ranges::all_of(shards_, [](const auto& shard) { return shard->started(); })) {
+      return {false, "the rooms have not found the log's end yet"};
+    }
     auto conflict = presence_.conflict();
     return {conflict.empty(), one_line(conflict)};
   }
 
+  std::int64_t connections() const {
+    return telemetry::sum(counted_, &telemetry::Metrics::http_connections) +
+           telemetry::sum(counted_, &telemetry::Metrics::ws_connections);
+  }
+
   net::DrainPlan drain_plan() const {
-    const auto sockets = static_cast<std::size_t>(metrics_.ws_connections.value());
+    const auto sockets = static_cast<std::size_t>(telemetry::sum(counted_, &telemetry::Metrics::ws_connections));
     net::DrainPlan plan;
     plan.reconnect_within = net::reconnect_spread(sockets, limits_.handshakes_per_second, presence_.others());
     // Whoever can be served elsewhere stays until it is its turn. Nobody gains by that where this node is the only one:
@@ -345,8 +314,7 @@ class Node::Impl {
       remind_at_ = now + kReminderInterval;
       told_ = state;
     }
-    metrics_.timers.set(static_cast<std::int64_t>(wheel_.size()));
-    watch_ = wheel_.after(kWatchInterval, [this] { watch_readiness(); });
+    watch_ = home_.wheel.after(kWatchInterval, [this] { watch_readiness(); });
   }
 
   /// The ops address answers until the last client is gone.
@@ -357,45 +325,62 @@ class Node::Impl {
 
   void finish() {
     // Not inside the server's own callback: what is stopped here may be what called.
-    loop_.post([this] {
+    home_.loop.post([this] {
       watch_.cancel();
-      hub_.stop();
-      bus_->stop();
-      presence_.stop();
-      database_.stop();
-      signals_.cancel();
-      // Behind the answers that the database posted while it stopped.
-      loop_.post([this] { loop_.stop(); });
+      on_every_shard(
+          [](Shard& shard, auto done) {
+            shard.stop();
+            done();
+          },
+          [this] { halt(); });
     });
+  }
+
+  /// Nobody asks any more.
+  void halt() {
+    bus_->stop();
+    presence_.stop();
+    database_.stop();
+    signals_.cancel();
+    // Behind the answers that the database posted while it stopped.
+    for (auto& io : others_) {
+      io.loop.post([&io] { io.loop.stop(); });
+    }
+    for (auto& io : others_) io.thread.join();
+    home_.loop.post([this] { home_.loop.stop(); });
+  }
+
+  /// For a node that goes without having been stopped.
+  void join() {
+    for (auto& io : others_) {
+      io.loop.stop();
+      if (io.thread.joinable()) io.thread.join();
+    }
   }
 
   config::Settings settings_;
   core::SystemClock clock_;
-  telemetry::Metrics metrics_;
-  runtime::Loop loop_;
-  runtime::Wheel wheel_;
-  runtime::WheelDriver driver_;
+  telemetry::Metrics metrics_;  ///< what no shard counts
+  std::deque<IoThread> others_;
+  IoThread home_;  ///< goes before the others: what is on its way to them may hold their sockets
   std::unique_ptr<domain::Bus> bus_;
+  std::optional<realtime::SharedBus> shared_bus_;  ///< where there are several shards
   outbound::HttpClient client_;
   std::unique_ptr<auth::GrantService> grants_;
   storage::PostgresDatabase database_;
   storage::NodePresence presence_;
-  std::unique_ptr<auth::Authenticator> authenticator_;
-  realtime::Hub hub_;
-  std::unique_ptr<realtime::CachedRoomReader> reader_;
-  std::unique_ptr<dialects::Dialect> native_;
-  std::unique_ptr<http::Service> api_;
-  std::unique_ptr<http::Service> ops_;
   net::Limits limits_;
-  net::Server server_;
+  std::vector<std::unique_ptr<Shard>> shards_;      ///< the first one on `home_`
+  std::vector<const telemetry::Metrics*> counted_;  ///< all that is counted
+  std::unique_ptr<http::Service> ops_;
   std::optional<net::Server> ops_server_;
   boost::asio::signal_set signals_;
   runtime::Wheel::Timer watch_;
   std::function<void()> when_ready_;
   std::optional<http::Readiness> told_;
   std::chrono::steady_clock::time_point remind_at_;
-  bool started_ = false;
-  bool stopping_ = false;
+  std::atomic<bool> started_ = false;
+  std::atomic<bool> stopping_ = false;
   int exit_code_ = 0;
 };
 

@@ -138,6 +138,15 @@ constexpr std::array kKeys{
         .allowed = "the path of a PEM file, at most 4096 bytes",
         .description = "Certificates that a bus of `tls://` servers trusts. Not set: the system's.",
         .apply = text_of<&Settings::bus_ca, 1, 4096>},
+    Key{.name = "io_threads",
+        .type = "integer",
+        .default_value = "1",
+        .allowed = "1 to 64",
+        .description =
+            "Threads that serve connections, each with its own; they are dealt out in turn. More than there are "
+            "processors is no use. The limits of connections and handshakes are divided among them, and so is "
+            "`cache_mib`; each looks for new events in the database by itself, as a node of its own would.",
+        .apply = integer<&Settings::io_threads, 1, 64>},
     Key{.name = "cache_mib",
         .type = "integer",
         .default_value = "64",

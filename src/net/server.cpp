@@ -52,6 +52,16 @@ bool out_of_resources(const boost::system::error_code& error) {
 
 }  // namespace
 
+Limits share(Limits limits, int servers) {
+  const auto part = [servers](auto whole) {
+    return std::max<decltype(whole)>(1, whole / static_cast<decltype(whole)>(servers));
+  };
+  limits.max_connections = part(limits.max_connections);
+  limits.handshakes_per_second = part(limits.handshakes_per_second);
+  limits.max_handshakes_in_flight = part(limits.max_handshakes_in_flight);
+  return limits;
+}
+
 class Server::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::Service& service,
@@ -64,6 +74,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     edge_->flusher->start();
   }
 
+  void deal_to(const std::vector<std::shared_ptr<Impl>>& servers);
   core::Result<std::uint16_t> listen(const ListenOptions& options);
   void drain(const DrainPlan& plan, std::move_only_function<void()> done);
   void shut_down();
@@ -71,10 +82,18 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   realtime::SendPass last_pass() const { return edge_->flusher->last_pass(); }
 
  private:
+  /// Where an accepted connection may go.
+  struct Seat {
+    runtime::Loop& loop;
+    std::weak_ptr<Impl> server;
+  };
+
   static runtime::Task<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor);
   static runtime::Task<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
   static runtime::Task<void> turn_away(std::shared_ptr<Impl> self, std::shared_ptr<Transport> transport);
   runtime::Task<void> pause();
+  void give(const Seat& seat, Transport::Socket socket);
+  void take(Transport::Socket socket);
   void admit(Transport::Socket socket);
   void remove(Connection* connection);
   void cut_all();
@@ -83,6 +102,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Edge> edge_;
   runtime::TaskGroup tasks_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  std::vector<Seat> seats_;
+  std::size_t dealt_ = 0;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::size_t refusals_ = 0;
   runtime::Wheel::Timer accept_pause_;
@@ -90,6 +111,10 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Farewell> farewell_;
   std::move_only_function<void()> drained_;
 };
+
+void Server::Impl::deal_to(const std::vector<std::shared_ptr<Impl>>& servers) {
+  for (const auto& server : servers) seats_.push_back({server->edge_->loop, server});
+}
 
 core::Result<std::uint16_t> Server::Impl::listen(const ListenOptions& options) {
   boost::system::error_code error;
@@ -115,21 +140,20 @@ core::Result<std::uint16_t> Server::Impl::listen(const ListenOptions& options) {
   const auto port = acceptor->local_endpoint(error).port();
   if (error) return fail("local address");
   acceptors_.push_back(acceptor);
+  if (seats_.empty()) seats_.push_back({edge_->loop, weak_from_this()});
   tasks_.spawn("accept", accept_all(shared_from_this(), std::move(acceptor)));
   return port;
 }
 
 runtime::Task<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor) {
   while (acceptor->is_open()) {
-    Transport::Socket socket(acceptor->get_executor());
+    // Of the loop that will serve it from the beginning: nothing is registered twice.
+    const Seat& seat = self->seats_[self->dealt_ % self->seats_.size()];
+    Transport::Socket socket(seat.loop.context().get_executor());
     const auto [error] = co_await acceptor->async_accept(socket, kAwait);
     if (!error) {
-      // One connection that cannot be had is no reason to be deaf to all others.
-      try {
-        self->admit(std::move(socket));
-      } catch (const std::exception& failure) {
-        telemetry::error("accept_failed", {{"what", failure.what()}});
-      }
+      ++self->dealt_;
+      self->give(seat, std::move(socket));
     } else if (out_of_resources(error)) {
       telemetry::warn("accept_paused", {{"why", error.message()}, {"connections", self->connections_.size()}});
       co_await self->pause();
@@ -143,6 +167,26 @@ runtime::Task<void> Server::Impl::pause() {
   const auto waited = std::make_shared<OneShot<bool>>(edge_->loop.context().get_executor());
   accept_pause_ = edge_->wheel.after(kAcceptPause, [go = waited->callback()]() mutable { go(true); });
   co_await waited->wait();
+}
+
+/// A server that drains is told so by a post of its own, behind these.
+void Server::Impl::give(const Seat& seat, Transport::Socket socket) {
+  if (&seat.loop == &edge_->loop) {
+    if (const auto server = seat.server.lock()) server->take(std::move(socket));
+    return;
+  }
+  seat.loop.post([to = seat.server, socket = std::move(socket)]() mutable {
+    if (const auto server = to.lock()) server->take(std::move(socket));
+  });
+}
+
+/// One connection that cannot be had is no reason to be deaf to all others.
+void Server::Impl::take(Transport::Socket socket) {
+  try {
+    admit(std::move(socket));
+  } catch (const std::exception& failure) {
+    telemetry::error("accept_failed", {{"what", failure.what()}});
+  }
 }
 
 void Server::Impl::admit(Transport::Socket socket) {
@@ -240,6 +284,13 @@ Server::Server(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::
     : impl_(std::make_shared<Impl>(loop, wheel, limits, service, std::move(dialects), metrics)) {}
 
 Server::~Server() { impl_->shut_down(); }
+
+void Server::deal_to(const std::vector<Server*>& servers) {
+  std::vector<std::shared_ptr<Impl>> seats;
+  seats.reserve(servers.size());
+  for (auto* server : servers) seats.push_back(server->impl_);
+  impl_->deal_to(seats);
+}
 
 core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -33,7 +34,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void start();
   /// Once, before the loop runs.
   void hook_turn_end();
-  bool started() const { return started_; }
+  bool started() const { return started_.load(std::memory_order_relaxed); }
   void stop();
   void join(Subscriber& subscriber, const domain::RoomTarget& target, JoinDone done);
   void leave(Subscriber& subscriber, const domain::RoomKey& room);
@@ -204,7 +205,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   const core::Clock& clock_;
   telemetry::Metrics& metrics_;
 
-  bool started_ = false;  ///< the access log was followed once
+  std::atomic<bool> started_ = false;  ///< the access log was followed once
   bool stopped_ = false;
   std::unordered_map<domain::RoomKey, RoomPtr> rooms_;
   std::unordered_map<const Subscriber*, MemberPtr> members_;

@@ -53,15 +53,24 @@ class PostgresDatabase::Impl {
 
   Health health() const { return monitor_.health(); }
 
-  void submit(domain::JobMode mode, const domain::JobOptions& options, Body body, Done done) {
+  /// Before `start`.
+  AskerPtr add_asker(Poster poster, PortHooks hooks) {
+    return engine_->askers.emplace_back(
+        std::make_shared<Asker>(std::move(poster), std::move(hooks.on_commit), std::move(hooks.on_restored)));
+  }
+  /// Whoever made the database.
+  const AskerPtr& owner() const { return engine_->askers.front(); }
+
+  void submit(const AskerPtr& asker, domain::JobMode mode, const domain::JobOptions& options, Body body, Done done) {
     auto job = std::make_shared<Job>(mode, options, std::move(body));
-    job->answer = engine_->answer_once<Done, core::Result<void>>(*job, std::move(done));
+    job->answer = engine_->answer_once<Done, core::Result<void>>(*job, std::move(done), asker);
     accept(engine_->jobs(mode), std::move(job));
   }
 
-  void create_message(domain::CreateMessage command, const domain::JobOptions& options, MessageDone done) {
+  void create_message(const AskerPtr& asker, domain::CreateMessage command, const domain::JobOptions& options,
+                      MessageDone done) {
     auto job = std::make_shared<MessageJob>(std::move(command), options);
-    job->answer = engine_->answer_once<MessageDone, core::Result<domain::CreatedMessage>>(*job, std::move(done));
+    job->answer = engine_->answer_once<MessageDone, core::Result<domain::CreatedMessage>>(*job, std::move(done), asker);
     accept(engine_->messages, std::move(job));
   }
 
@@ -100,6 +109,23 @@ class PostgresDatabase::Impl {
   std::vector<std::thread> threads_;
 };
 
+/// Any thread may ask here; the answers find their own.
+class PostgresDatabase::Port final : public domain::Database {
+ public:
+  Port(Impl& database, AskerPtr asker) : database_(database), asker_(std::move(asker)) {}
+
+  void submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) override {
+    database_.submit(asker_, mode, options, std::move(body), std::move(done));
+  }
+  void create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) override {
+    database_.create_message(asker_, std::move(command), options, std::move(done));
+  }
+
+ private:
+  Impl& database_;
+  AskerPtr asker_;
+};
+
 PostgresDatabase::PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
                                    domain::GrantProvider* provider)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(poster), metrics, std::move(hooks), provider)) {}
@@ -110,11 +136,15 @@ void PostgresDatabase::stop() { impl_->stop(); }
 PostgresDatabase::Health PostgresDatabase::health() const { return impl_->health(); }
 
 void PostgresDatabase::submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) {
-  impl_->submit(mode, options, std::move(body), std::move(done));
+  impl_->submit(impl_->owner(), mode, options, std::move(body), std::move(done));
 }
 
 void PostgresDatabase::create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) {
-  impl_->create_message(std::move(command), options, std::move(done));
+  impl_->create_message(impl_->owner(), std::move(command), options, std::move(done));
+}
+
+std::unique_ptr<domain::Database> PostgresDatabase::port(Poster poster, PortHooks hooks) {
+  return std::make_unique<Port>(*impl_, impl_->add_asker(std::move(poster), std::move(hooks)));
 }
 
 }  // namespace belfry::storage

@@ -16,7 +16,8 @@ Engine::Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, P
     : options(std::move(asked)),
       poster(std::move(post)),
       metrics(counts),
-      hooks(std::move(hook)),
+      askers{std::make_shared<Asker>(poster, std::move(hook.on_commit), std::move(hook.on_restored))},
+      on_grew(std::move(hook.on_grew)),
       provider(grants),
       reads(options.max_queued_jobs),
       writes(options.max_queued_jobs),
@@ -32,12 +33,18 @@ std::string Engine::conninfo(std::string_view application, bool primary_only) co
   return make_conninfo(options.url, settings);
 }
 
-void Engine::committed(std::shared_ptr<const domain::CommitNotice> notice) {
+void Engine::committed(const std::shared_ptr<const domain::CommitNotice>& notice) {
   if (!notice) return;
-  if (hooks.on_commit) {
-    poster([self = shared_from_this(), notice] { self->hooks.on_commit(notice); });
+  for (const auto& asker : askers) {
+    if (asker->on_commit) asker->poster([asker, notice] { asker->on_commit(notice); });
   }
-  if (hooks.on_grew) hooks.on_grew(*notice);
+  if (on_grew) on_grew(*notice);
+}
+
+void Engine::restored() {
+  for (const auto& asker : askers) {
+    if (asker->on_restored) asker->poster([asker] { asker->on_restored(); });
+  }
 }
 
 void Engine::lost() {

@@ -23,19 +23,29 @@ namespace belfry::storage {
 /// What the health check found of the schema; jobs are refused only when it is known not to fit.
 enum class SchemaState { kUnknown, kFits, kUnfit };
 
+/// An I/O thread that asks the database, and what it wants to hear.
+struct Asker {
+  Poster poster;
+  domain::CommitListener on_commit;
+  std::function<void()> on_restored;
+};
+using AskerPtr = std::shared_ptr<const Asker>;
+
 /// What the database threads share. Outlives them; callbacks of the provider hold it weakly.
 struct Engine : std::enable_shared_from_this<Engine> {
   Engine(DatabaseOptions asked, Poster post, telemetry::Metrics& counts, PostgresDatabase::Hooks hook,
          domain::GrantProvider* grants);
 
-  /// Wraps a callback so that it runs once, on the I/O thread; counts the job as ended.
+  /// Wraps a callback so that it runs once, on the I/O thread that asks; counts the job as ended.
   template <class Done, class Outcome>
-  std::function<void(Outcome)> answer_once(Pending& pending, Done done);
+  std::function<void(Outcome)> answer_once(Pending& pending, Done done, AskerPtr asker);
 
-  /// Tells listener and bus what a transaction added; null: nothing.
-  void committed(std::shared_ptr<const domain::CommitNotice> notice);
-  /// Asks the provider and calls `resume` on the I/O thread once `pending.answers` has more; else answers the pending
-  /// with a failure.
+  /// Tells listeners and bus what a transaction added; null: nothing.
+  void committed(const std::shared_ptr<const domain::CommitNotice>& notice);
+  /// Tells the listeners that the database was away.
+  void restored();
+  /// Asks the provider and calls `resume` on the provider's thread once `pending.answers` has more; else answers the
+  /// pending with a failure.
   void ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::GrantQuestion> questions,
                   std::function<void()> resume);
   /// Answers what is past its deadline and in no thread's hands.
@@ -53,9 +63,10 @@ struct Engine : std::enable_shared_from_this<Engine> {
   std::string conninfo(std::string_view application, bool primary_only = true) const;
 
   DatabaseOptions options;
-  Poster poster;
+  Poster poster;  ///< to the provider's thread
   telemetry::Metrics& metrics;
-  PostgresDatabase::Hooks hooks;
+  std::vector<AskerPtr> askers;  ///< complete before the threads start
+  std::function<void(const domain::CommitNotice&)> on_grew;
   domain::GrantProvider* provider;
   Sightings sightings;
   Watchdog watchdog;
@@ -89,15 +100,15 @@ struct Engine : std::enable_shared_from_this<Engine> {
 };
 
 template <class Done, class Outcome>
-std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done) {
+std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done, AskerPtr asker) {
   // shared_ptr: std::function wants something that can be copied, `done` can only be moved.
   auto slot = std::make_shared<Done>(std::move(done));
-  return [this, self = weak_from_this(), &pending, slot](Outcome outcome) {
+  return [this, self = weak_from_this(), &pending, slot, asker = std::move(asker)](Outcome outcome) {
     if (pending.answered.exchange(true)) return;
     const auto alive = self.lock();
     if (!alive) return;
     metrics.job_seconds.observe(std::chrono::steady_clock::now() - pending.submitted);
-    poster([slot, body = pending.take_body(), outcome = std::move(outcome)]() mutable {
+    asker->poster([slot, body = pending.take_body(), outcome = std::move(outcome)]() mutable {
       // Taken out of what a database thread may hold longer: what the caller bound is destroyed here.
       auto callback = std::move(*slot);
       callback(std::move(outcome));

@@ -139,9 +139,9 @@ void Monitor::conclude(Health found) {
   }
   if (changed) telemetry::info("database_ready");
   const bool lost = engine_.was_lost.exchange(false);
-  if (away_ || lost) engine_.sightings.forget();
-  if ((away_ || lost) && engine_.hooks.on_restored) {
-    engine_.poster([self = engine_.shared_from_this()] { self->hooks.on_restored(); });
+  if (away_ || lost) {
+    engine_.sightings.forget();
+    engine_.restored();
   }
   away_ = false;
 }

@@ -17,7 +17,8 @@ struct Pending {
   virtual ~Pending() = default;
   /// Answers with a failure. Only the first answer counts; any thread.
   virtual void fail(core::Error error) = 0;
-  /// What the caller handed in to be run; it goes back to the I/O thread with the answer, to be destroyed there.
+  /// What the caller handed in to be run; it goes back to the I/O thread that asked with the answer, to be destroyed
+  /// there.
   virtual domain::Database::Body take_body() { return {}; }
 
   domain::JobOptions options;
@@ -38,7 +39,7 @@ struct Job final : Pending {
 
   domain::JobMode mode;
   domain::Database::Body body;
-  std::function<void(core::Result<void>)> answer;  ///< posts to the I/O thread, once
+  std::function<void(core::Result<void>)> answer;  ///< posts to the I/O thread that asked, once
 };
 
 struct MessageJob final : Pending {

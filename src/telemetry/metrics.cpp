@@ -13,40 +13,52 @@ struct Family {
   std::string_view name;
   std::string_view type;
   std::string_view help;
-  std::function<void(std::string& out, std::string_view name, const Metrics& metrics)> render;
+  std::function<void(std::string& out, std::string_view name, MetricsParts parts)> render;
 };
 
+std::uint64_t count(MetricsParts parts, Counter Metrics::* member) {
+  std::uint64_t total = 0;
+  for (const Metrics* part : parts) total += (part->*member).value();
+  return total;
+}
+
 Family counter(std::string_view name, std::string_view help, Counter Metrics::* member) {
-  return {name, "counter", help, [member](std::string& out, std::string_view n, const Metrics& m) {
-            fmt::format_to(std::back_inserter(out), "{} {}\n", n, (m.*member).value());
+  return {name, "counter", help, [member](std::string& out, std::string_view n, MetricsParts parts) {
+            fmt::format_to(std::back_inserter(out), "{} {}\n", n, count(parts, member));
           }};
 }
 
 Family gauge(std::string_view name, std::string_view help, Gauge Metrics::* member) {
-  return {name, "gauge", help, [member](std::string& out, std::string_view n, const Metrics& m) {
-            fmt::format_to(std::back_inserter(out), "{} {}\n", n, (m.*member).value());
+  return {name, "gauge", help, [member](std::string& out, std::string_view n, MetricsParts parts) {
+            fmt::format_to(std::back_inserter(out), "{} {}\n", n, sum(parts, member));
           }};
 }
 
 Family histogram(std::string_view name, std::string_view help, Histogram Metrics::* member) {
-  return {name, "histogram", help, [member](std::string& out, std::string_view n, const Metrics& m) {
-            const Histogram& h = m.*member;
+  return {name, "histogram", help, [member](std::string& out, std::string_view n, MetricsParts parts) {
             std::uint64_t below = 0;
+            const auto add = [&](std::size_t i) {
+              for (const Metrics* part : parts) below += (part->*member).bucket(i);
+            };
             for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
-              below += h.bucket(i);
+              add(i);
               fmt::format_to(std::back_inserter(out), "{}_bucket{{le=\"{}\"}} {}\n", n, Histogram::kBounds[i], below);
             }
-            below += h.bucket(Histogram::kBounds.size());
+            add(Histogram::kBounds.size());
+            double seconds = 0;
+            for (const Metrics* part : parts) seconds += (part->*member).sum_seconds();
             fmt::format_to(std::back_inserter(out), "{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", n,
-                           below, h.sum_seconds());
+                           below, seconds);
           }};
 }
 
 Family responses() {
   return {"belfry_http_responses_total", "counter", "HTTP responses by status class.",
-          [](std::string& out, std::string_view n, const Metrics& m) {
-            for (std::size_t i = 1; i < m.http_responses.size(); ++i) {
-              fmt::format_to(std::back_inserter(out), "{}{{class=\"{}xx\"}} {}\n", n, i, m.http_responses[i].value());
+          [](std::string& out, std::string_view n, MetricsParts parts) {
+            for (std::size_t i = 1; i < std::tuple_size_v<decltype(Metrics::http_responses)>; ++i) {
+              std::uint64_t total = 0;
+              for (const Metrics* part : parts) total += part->http_responses[i].value();
+              fmt::format_to(std::back_inserter(out), "{}{{class=\"{}xx\"}} {}\n", n, i, total);
             }
           }};
 }
@@ -134,7 +146,7 @@ const std::vector<Family>& families() {
       counter("belfry_provider_requests_total", "Requests to the entitlement provider.", &Metrics::provider_requests),
       counter("belfry_provider_failures_total", "Requests the entitlement provider did not answer properly.",
               &Metrics::provider_failures),
-      gauge("belfry_timers", "Pending timers of the I/O thread.", &Metrics::timers),
+      gauge("belfry_timers", "Pending timers of the I/O threads.", &Metrics::timers),
   };
   return all;
 }
@@ -151,12 +163,18 @@ void Histogram::observe(std::chrono::steady_clock::duration elapsed) {
                    std::memory_order_relaxed);
 }
 
-std::string render_metrics(const Metrics& metrics) {
+std::int64_t sum(MetricsParts parts, Gauge Metrics::* gauge) {
+  std::int64_t total = 0;
+  for (const Metrics* part : parts) total += (part->*gauge).value();
+  return total;
+}
+
+std::string render_metrics(MetricsParts parts) {
   std::string out;
   out.reserve(16384);
   for (const Family& family : families()) {
     fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n", family.name, family.help, family.type);
-    family.render(out, family.name, metrics);
+    family.render(out, family.name, parts);
   }
   return out;
 }

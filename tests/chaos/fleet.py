@@ -9,7 +9,7 @@ import threading
 import time
 
 from bus import Bus
-from support.node import Node, new_database
+from support.node import SANITIZER, Node, new_database
 from support.postgres import Cluster
 from wire import Wire
 
@@ -34,7 +34,7 @@ class DurableCluster(Cluster):
 
 
 class Fleet:
-    def __init__(self, count, seed, nats, pulse):
+    def __init__(self, count, seed, nats, pulse, io_threads=1):
         self.failures, self.complaints, self.pulse = [], collections.Counter(), pulse
         self._nodes, self.wires, self.bus = [None] * count, [], None
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Fleet:
             self.cluster.start()
             self.url = new_database(self.cluster)
             self.bus = Bus(seed) if nats else None
-            self.settings = {**SETTINGS, **({"BELFRY_BUS": self.bus.url} if nats else {})}
+            self.settings = {**SETTINGS, "BELFRY_IO_THREADS": str(io_threads), **({"BELFRY_BUS": self.bus.url} if nats else {})}
             self.wires = [Wire(self.cluster, seed * 1000 + slot * 100_000) for slot in range(count)]
             for slot in range(count):
                 self._nodes[slot] = self._start(slot)
@@ -174,6 +174,8 @@ class Fleet:
     def _skim(self, node):
         lines = node.lines[:]
         for line in lines[node.__dict__.get("skimmed", 0):]:
+            if SANITIZER.search(line):  # here and not only when it ends: most nodes are killed
+                self.failures.append("a node says: " + "\n".join(node.lines[node.lines.index(line):][:60]))
             if '"level":"warn' in line or '"level":"error' in line:
                 said = json.loads(line) if line.startswith("{") else {}
                 self.complaints[f"{said.get('level')} {said.get('event', said.get('msg'))}"] += 1

@@ -92,7 +92,7 @@ def drive(given, path):
     rec, pulse = Recorder(path), Pulse()
     pulse.start()
     rec("driven", what=DRIVEN + (ON_NATS if given.bus == "nats" else []) + ["fault " + what for what in given.faults])
-    fleet = Fleet(given.nodes, given.seed, given.bus == "nats", pulse)
+    fleet = Fleet(given.nodes, given.seed, given.bus == "nats", pulse, given.io_threads)
     try:
         world = World(fleet, rec, random.Random(given.seed), pulse, given.vast)
         world.build()
@@ -124,6 +124,7 @@ def arguments():
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**9))
     options.add_argument("--nodes", type=int, choices=(1, 2, 3), default=2)
     options.add_argument("--bus", choices=("postgres", "nats"), help="default: as the seed says")
+    options.add_argument("--io-threads", type=int, help="of each node; default: 1 or 4, as the seed says")
     options.add_argument("--delays", type=float, default=0.1, help="share of transactions that are delayed between statements")
     options.add_argument("--vast", type=int, help="channels that share one key; default: 500, 100 below five minutes")
     options.add_argument("--pause", type=float, help="most seconds between faults; default: 1.5, 6 from ten minutes on")
@@ -131,6 +132,7 @@ def arguments():
     options.add_argument("--recording", help="where to keep the recording; default: kept only when something is wrong")
     given = options.parse_args()
     given.bus = given.bus or random.Random(given.seed).choice(("postgres", "nats"))
+    given.io_threads = given.io_threads or random.Random(given.seed + 1).choice((1, 4))
     given.vast = given.vast or (500 if given.seconds >= 300 else 100)
     given.pause = given.pause or (6 if given.seconds >= 600 else 1.5)
     every = [*ALWAYS, *(WITH_NATS if given.bus == "nats" else [])]
@@ -143,7 +145,7 @@ def arguments():
 def main():
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # everything that was started ends with us
-    print(f"seed {given.seed}, {given.seconds:g} s, {given.nodes} nodes, bus {given.bus}, {given.vast} channels under one key", flush=True)
+    print(f"seed {given.seed}, {given.seconds:g} s, {given.nodes} nodes of {given.io_threads} I/O threads, bus {given.bus}, {given.vast} channels under one key", flush=True)
     path = given.recording or tempfile.mkstemp(prefix="belfry-chaos-", suffix=".jsonl")[1]
     failures = drive(given, path)
     judged = subprocess.run([os.environ.get("BELFRY_JUDGE") or binary(), "verify", path], check=False, timeout=3600)

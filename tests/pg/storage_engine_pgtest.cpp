@@ -50,6 +50,68 @@ void expect_chain(const std::vector<StoredEvent>& events, std::size_t count) {
   }
 }
 
+/// A job's capture that notes where it was destroyed.
+struct DestroyedOn {
+  explicit DestroyedOn(std::promise<std::thread::id>& told) : told_(&told) {}
+  DestroyedOn(const DestroyedOn&) = delete;
+  DestroyedOn& operator=(const DestroyedOn&) = delete;
+  ~DestroyedOn() { told_->set_value(std::this_thread::get_id()); }
+
+ private:
+  std::promise<std::thread::id>* told_;
+};
+
+/// No thread's id when it is not told within ten seconds.
+std::thread::id told(std::promise<std::thread::id>& id) {
+  auto future = id.get_future();
+  return future.wait_for(std::chrono::seconds(10)) == std::future_status::ready ? future.get() : std::thread::id();
+}
+
+std::thread::id thread_of(IoThread& io) {
+  std::promise<std::thread::id> id;
+  io.post([&] { id.set_value(std::this_thread::get_id()); });
+  return told(id);
+}
+
+TEST(StorageEngine, APortAnswersItsOwnThreadAndDestroysJobsThere) {
+  IoThread home;
+  IoThread away;
+  telemetry::Metrics metrics;
+  std::promise<std::thread::id> heard_at_home;
+  std::promise<std::thread::id> heard_away;
+  storage::PostgresDatabase engine(
+      options_for(database().url()), home.poster(), metrics,
+      {.on_commit = [&](const auto&) { heard_at_home.set_value(std::this_thread::get_id()); }});
+  const auto port =
+      engine.port(away.poster(), {.on_commit = [&](const auto&) { heard_away.set_value(std::this_thread::get_id()); }});
+  engine.start();
+  const auto place = make_place(database().url());
+  std::promise<std::thread::id> destroyed;
+  std::promise<std::thread::id> answered;
+  port->submit(
+      domain::JobMode::kWrite, {.name = "test"},
+      [append = append_to(place.talk(), place), held = std::make_shared<DestroyedOn>(destroyed)](UnitOfWork& work) {
+        return append(work);
+      },
+      [&](const Result<void>& result) {
+        EXPECT_TRUE(result);
+        answered.set_value(std::this_thread::get_id());
+      });
+  EXPECT_EQ(told(answered), thread_of(away));
+  EXPECT_EQ(told(destroyed), thread_of(away));
+  EXPECT_EQ(told(heard_at_home), thread_of(home));
+  EXPECT_EQ(told(heard_away), thread_of(away));
+  engine.stop();
+  std::promise<std::thread::id> refused;
+  port->submit(
+      domain::JobMode::kRead, {.name = "test"}, [](UnitOfWork&) -> Result<void> { return {}; },
+      [&](const Result<void>& result) {
+        EXPECT_FALSE(result);
+        refused.set_value(std::this_thread::get_id());
+      });
+  EXPECT_EQ(told(refused), thread_of(away));
+}
+
 TEST(StorageEngine, ParallelWritersOnTwoNodesMakeOneOrderPerRoom) {
   Node first(options_for(database().url()));
   Node second(options_for(database().url()));

@@ -44,6 +44,7 @@ struct Settings {
   std::optional<std::string> jwt_audience;
   std::optional<std::string> entitlements_url;  ///< not set: our own table decides
   std::string outbound_ca;                      ///< path; empty: the system's certificates
+  int io_threads = 0;
   int cache_mib = 0;
   std::string attachment_base_url;
   std::vector<std::string> allowed_origins;

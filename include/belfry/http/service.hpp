@@ -41,10 +41,12 @@ struct ServiceParts {
   /// Present with an external entitlement provider: access-changed asks it before it answers.
   domain::GrantProvider* grant_provider = nullptr;
   const core::Clock& clock;
-  telemetry::Metrics& metrics;
+  telemetry::Metrics& metrics;  ///< what this service counts
   std::function<Readiness()> readiness;
   /// Hot pages from memory; null: every page is a job of its own.
   domain::RoomReader* rooms = nullptr;
+  /// What GET /metrics adds up; empty: `metrics` alone.
+  std::vector<const telemetry::Metrics*> all_metrics = {};
 };
 
 std::unique_ptr<Service> make_service(ServiceOptions options, ServiceParts parts);

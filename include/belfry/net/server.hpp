@@ -39,6 +39,10 @@ struct Limits {
   std::chrono::seconds drain_timeout{10};
 };
 
+/// What one of so many servers may take that share these limits: connections, handshakes under way and their rate, each
+/// at least one.
+Limits share(Limits limits, int servers);
+
 struct ListenOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any
@@ -63,6 +67,9 @@ class Server {
          std::vector<dialects::Dialect*> dialects, telemetry::Metrics& metrics);
   ~Server();
 
+  /// What `listen` accepts from then on is dealt out in turn to these servers, each on its own loop; this one is one of
+  /// them only if it is named. Before `listen`.
+  void deal_to(const std::vector<Server*>& servers);
   /// Binds and accepts. The bound port, or why not (kUnavailable with a sentence for the operator).
   core::Result<std::uint16_t> listen(const ListenOptions& options);
   /// Stops accepting, says `server:draining` to every WebSocket at once, closes them with 1012 as planned, lets HTTP

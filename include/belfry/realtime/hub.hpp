@@ -71,7 +71,7 @@ class Hub {
   /// Follows the access log from its present head and starts the sweep. Until then joins are kUnavailable. Retries
   /// while the database is away.
   void start();
-  /// Whether joins are answered: a part of the node's readiness.
+  /// Whether joins are answered: a part of the node's readiness. Any thread.
   bool started() const;
   /// Cancels timers; drops every member without a frame. Answers of running jobs are ignored from here on.
   void stop();

@@ -33,10 +33,10 @@ struct DatabaseOptions {
 class PostgresDatabase final : public domain::Database {
  public:
   struct Hooks {
-    domain::CommitListener on_commit;   ///< posted
-    std::function<void()> on_restored;  ///< posted, after the database was away
+    domain::CommitListener on_commit = {};   ///< posted
+    std::function<void()> on_restored = {};  ///< posted, after the database was away
     /// Any thread, after each commit that appended: tell the bus.
-    std::function<void(const domain::CommitNotice&)> on_grew;
+    std::function<void(const domain::CommitNotice&)> on_grew = {};
   };
 
   PostgresDatabase(DatabaseOptions options, Poster poster, telemetry::Metrics& metrics, Hooks hooks,
@@ -53,11 +53,21 @@ class PostgresDatabase final : public domain::Database {
   };
   Health health() const;
 
+  /// The same threads and queues for another I/O thread: what is asked there is answered by its own poster, and what a
+  /// job had bound is destroyed there. It hears of every commit and of restored databases on that thread, too. All
+  /// ports are made before `start`; the database outlives them.
+  struct PortHooks {
+    domain::CommitListener on_commit;
+    std::function<void()> on_restored;
+  };
+  std::unique_ptr<domain::Database> port(Poster poster, PortHooks hooks);
+
   void submit(domain::JobMode mode, domain::JobOptions options, Body body, Done done) override;
   void create_message(domain::CreateMessage command, domain::JobOptions options, MessageDone done) override;
 
  private:
   class Impl;
+  class Port;
   std::unique_ptr<Impl> impl_;
 };
 

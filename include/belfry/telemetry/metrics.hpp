@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -46,8 +47,8 @@ class Histogram {
   std::atomic<std::uint64_t> nanos_{0};
 };
 
-/// Everything the process counts. Labels come from closed sets, never ids. Names and help texts live in metrics.cpp,
-/// from which /metrics and docs/metrics.md are printed.
+/// Everything the process counts, or one I/O thread of it. Labels come from closed sets, never ids. Names and help
+/// texts live in metrics.cpp, from which /metrics and docs/metrics.md are printed.
 struct Metrics {
   // HTTP
   std::array<Counter, 6> http_responses;  ///< by status class: index 1..5 is 1xx..5xx
@@ -108,8 +109,11 @@ struct Metrics {
   Gauge timers;
 };
 
-/// Prometheus text format, version 0.0.4.
-std::string render_metrics(const Metrics& metrics);
+/// What several threads counted, each for itself so that none waits for another's cache lines. Any thread may read.
+using MetricsParts = std::span<const Metrics* const>;
+std::int64_t sum(MetricsParts parts, Gauge Metrics::* gauge);
+/// The sums of all parts in the Prometheus text format, version 0.0.4.
+std::string render_metrics(MetricsParts parts);
 /// docs/metrics.md.
 std::string render_metrics_docs();
 

@@ -20,7 +20,10 @@ void readyz(const ExchangePtr& exchange) {
 void metrics(const ExchangePtr& exchange) {
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = telemetry::render_metrics(exchange->parts().metrics);
+  const auto& parts = exchange->parts();
+  const telemetry::Metrics* own = &parts.metrics;
+  response.body = telemetry::render_metrics(parts.all_metrics.empty() ? telemetry::MetricsParts(&own, 1)
+                                                                      : telemetry::MetricsParts(parts.all_metrics));
   exchange->send(std::move(response));
 }
 

@@ -59,6 +59,7 @@ TEST(LoadTest, DefaultsAreWithinTheirOwnBounds) {
   EXPECT_EQ(settings.listen, (Endpoint{"127.0.0.1", 8080}));
   EXPECT_FALSE(settings.ops_listen);
   EXPECT_EQ(settings.db_connections, 8);
+  EXPECT_EQ(settings.io_threads, 1);
   EXPECT_EQ(settings.bus, Bus::kPostgres);
   EXPECT_EQ(settings.event_retention, std::chrono::days(7));
   EXPECT_FALSE(settings.jwt_secret);
@@ -104,6 +105,7 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
                                                  {"BELFRY_DATABASE_URL", "host=/run"},
                                                  {"BELFRY_DB_CONNECTIONS", "3"},
                                                  {"BELFRY_BUS", "local"},
+                                                 {"BELFRY_IO_THREADS", "64"},
                                                  {"BELFRY_EVENT_RETENTION", "2s"},
                                                  {"BELFRY_JWT_SECRET", kGoodSecret},
                                                  {"BELFRY_JWT_ISSUER", "i"},
@@ -121,6 +123,7 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
   EXPECT_EQ(settings.database_url, "host=/run");
   EXPECT_EQ(settings.db_connections, 3);
   EXPECT_EQ(settings.bus, Bus::kLocal);
+  EXPECT_EQ(settings.io_threads, 64);
   EXPECT_EQ(settings.event_retention, std::chrono::seconds(2));
   EXPECT_EQ(settings.jwt_secret, kGoodSecret);
   EXPECT_EQ(settings.jwt_issuer, "i");
@@ -194,6 +197,10 @@ TEST(LoadTest, BadValuesNameTheKeyItsSourceAndWhatIsAllowed) {
            {"flag",
             make_input({{"db_connections", "0"}}, {}),
             {"db_connections", "flag --db-connections", "\"0\"", "2 to 256"}},
+           {"no thread",
+            make_input({{"io_threads", "0"}}, {}),
+            {"io_threads", "flag --io-threads", "\"0\"", "1 to 64"}},
+           {"too many threads", make_input({}, {{"BELFRY_IO_THREADS", "65"}}), {"io_threads", "1 to 64"}},
            {"variable", make_input({}, {{"BELFRY_BUS", "nats"}}), {"bus", "environment BELFRY_BUS", "postgres, local"}},
            {"file", with_file("event_retention = '1500ms'"), {"event_retention", "file /belfry.toml", "whole seconds"}},
            {"hidden by a better place",

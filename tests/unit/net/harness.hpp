@@ -71,6 +71,7 @@ class ServerTest : public ::testing::Test {
   ~ServerTest() override;
 
   void start(const std::function<void(Limits&)>& change = {});
+  virtual void before_listen() {}
   /// Stops the loop and destroys the server, whatever its connections do.
   void stop();
   /// Runs on the loop's thread and waits for it.

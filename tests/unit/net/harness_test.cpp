@@ -91,6 +91,7 @@ ServerTest::~ServerTest() { stop(); }
 void ServerTest::start(const std::function<void(Limits&)>& change) {
   if (change) change(limits);
   server = std::make_unique<Server>(*loop, wheel, limits, service, std::vector<dialects::Dialect*>{&dialect}, metrics);
+  before_listen();
   const auto bound = server->listen({.address = "127.0.0.1", .port = 0});
   ASSERT_TRUE(bound) << bound.error().message;
   port = *bound;
