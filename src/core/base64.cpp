@@ -22,20 +22,23 @@ constexpr Values values_of(std::string_view alphabet) {
 constexpr Values kPlainValues = values_of(kPlain);
 constexpr Values kAddressValues = values_of(kForAddresses);
 
+/// Without padding.
 std::string encode(std::string_view bytes, std::string_view alphabet) {
-  std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : bytes) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    for (held += 8; held >= 6; held -= 6) out.push_back(alphabet[bits >> (held - 6) & 0x3f]);
+  const auto byte = [&](std::size_t at) { return std::uint32_t{static_cast<unsigned char>(bytes[at])}; };
+  std::string out((bytes.size() * 4 + 2) / 3, '\0');
+  char* next = out.data();
+  std::size_t at = 0;
+  for (; at + 3 <= bytes.size(); at += 3) {
+    const auto bits = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
+    for (int shift = 18; shift >= 0; shift -= 6) *next++ = alphabet[bits >> shift & 0x3f];
   }
-  if (held > 0) out.push_back(alphabet[bits << (6 - held) & 0x3f]);
+  const auto left = bytes.size() - at;
+  if (left == 0) return out;
+  const auto bits = byte(at) << 16 | (left == 2 ? byte(at + 1) << 8 : 0);
+  for (int shift = 18; next != out.data() + out.size(); shift -= 6) *next++ = alphabet[bits >> shift & 0x3f];
   return out;
 }
 
-/// Without padding.
 std::optional<std::string> decode(std::string_view text, const Values& values) {
   if (text.size() % 4 == 1) return std::nullopt;
   const auto value = [&](std::size_t at) { return values[static_cast<unsigned char>(text[at])]; };
