@@ -18,11 +18,11 @@ namespace belfry::dialects::socketio {
 struct EngineOptions {
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};
-  std::chrono::milliseconds upgrade_timeout{10'000};  ///< from the probe's WebSocket to the upgrade
-  std::chrono::milliseconds noop_interval{100};       ///< a GET is not held longer while an upgrade is under way
-  std::chrono::milliseconds linger{10'000};           ///< for the GET that fetches a closing session's last words
-  std::size_t max_payload = 64 * 1024;                ///< bytes of a POST's body or of a WebSocket message
-  std::size_t max_buffered = 256 * 1024;              ///< unread by polling; beyond, the session is not writable
+  std::chrono::milliseconds upgrade_timeout{10'000};   ///< from the probe's WebSocket to the upgrade
+  std::chrono::milliseconds noop_interval{100};        ///< a GET is not held longer while an upgrade is under way
+  std::chrono::milliseconds linger{10'000};            ///< for the GET that fetches a closing session's last words
+  std::size_t max_payload = std::size_t{64} * 1024;    ///< bytes of a POST's body or of a WebSocket message
+  std::size_t max_buffered = std::size_t{256} * 1024;  ///< unread by polling; beyond, the session is not writable
 };
 
 enum class EngineTransport : std::uint8_t { kPolling, kWebSocket };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <functional>
 #include <utility>
 
 namespace belfry::dialects::socketio {
@@ -24,7 +24,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
   const auto digits = static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
   if (digits == 0 || digits > kMaxDigits || (digits > 1 && text.front() == '0')) return std::nullopt;
   std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + digits, number);
+  for (const char digit : text.substr(0, digits)) number = 10 * number + static_cast<std::uint64_t>(digit - '0');
   text.remove_prefix(digits);
   if (number > kMaxAckId) return std::nullopt;
   return number;

@@ -11,7 +11,7 @@ TEST(EngineQuery, SaysTransportAndSession) {
   const std::pair<std::string, EngineRequest> cases[] = {
       {"EIO=4&transport=polling", {kPolling, ""}},
       {"EIO=4&transport=websocket", {kWebSocket, ""}},
-      {"transport=polling&EIO=4&t=Pk3&sid=aZ09-_", {kPolling, "aZ09-_"}},
+      {"transport=polling&EIO=4&t=Pk3&sid=AZaz09-_", {kPolling, "AZaz09-_"}},
       {"&EIO=4&&transport=websocket&sid=&b64=1&", {kWebSocket, ""}},
       {"EIO=4&transport=polling&sid=" + std::string(64, 's'), {kPolling, std::string(64, 's')}},
       {"token=1&token=2&EIO=4&transport=polling&EIOx=3&xsid=7", {kPolling, ""}},
