@@ -81,7 +81,7 @@ struct Deliver {  ///< a message for Socket.IO
 struct Writable {  ///< somebody was told that it is not, and now it is
   friend bool operator==(const Writable&, const Writable&) = default;
 };
-struct Over {  ///< the last one; only a command that is still running may be waited for
+struct Over {  ///< the last one; a POST whose commands still run is answered when they are done
   EngineEnd why = EngineEnd::kClosedByServer;
   friend bool operator==(const Over&, const Over&) = default;
 };

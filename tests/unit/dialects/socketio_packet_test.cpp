@@ -273,6 +273,9 @@ TEST(SocketPacketBinary, WhatDoesNotFitIsRefused) {
       {R"(51-["e",{"_placeholder":true,"num":"0"}])", "attachments and their places differ"},
       {R"(51-["e",{"_placeholder":true}])", "attachments and their places differ"},
       {R"(51-["e",{"_placeholder":1,"num":0}])", "attachments and their places differ"},
+      {R"(51-["e",)" + place + R"(,{"_placeholder":true}])", "attachments and their places differ"},
+      {R"(51-["e",)" + place + R"(,{"_placeholder":true,"num":-1}])", "attachments and their places differ"},
+      {R"(51-["e",)" + place + R"(,{"_placeholder":true,"num":1}])", "attachments and their places differ"},
       {R"(51-["e",{"_placeholder":true,"num":0,"x":)" + place + "}," + R"({"_placeholder":true,"num":7}])",
        "attachments and their places differ"},
   };
