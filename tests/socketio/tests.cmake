@@ -5,6 +5,10 @@ add_executable(socketio_codec ${CMAKE_CURRENT_LIST_DIR}/codec.cpp
 target_include_directories(socketio_codec PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(socketio_codec PRIVATE belfry_wire belfry_flags)
 
-add_test(NAME socketio_parsers COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/run.py parsers.js
-         $<TARGET_FILE:socketio_codec>)
-set_tests_properties(socketio_parsers PROPERTIES TIMEOUT 300 LABELS socketio SKIP_RETURN_CODE 77)
+function(belfry_socketio_test name)
+  add_test(NAME socketio_${name} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/run.py ${name}.js ${ARGN})
+  set_tests_properties(socketio_${name} PROPERTIES TIMEOUT 300 LABELS socketio SKIP_RETURN_CODE 77)
+endfunction()
+
+belfry_socketio_test(parsers $<TARGET_FILE:socketio_codec>)
+belfry_socketio_test(client)
