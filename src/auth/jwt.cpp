@@ -1,4 +1,5 @@
 #include "belfry/auth/jwt.hpp"
+#include "belfry/core/base64.hpp"
 #include "belfry/core/mac.hpp"
 
 #include <stdexcept>
@@ -7,7 +8,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "auth/base64url.hpp"
 #include "auth/keys.hpp"
 #include "auth/token.hpp"
 #include "auth/verified_tokens.hpp"
@@ -156,8 +156,9 @@ std::string sign_hs256(const TokenClaims& claims, std::string_view secret) {
   if (claims.issuer) body["iss"] = *claims.issuer;
   if (claims.audience) body["aud"] = *claims.audience;
   body["exp"] = std::chrono::duration_cast<std::chrono::seconds>(claims.expires_at.time_since_epoch()).count();
-  const std::string input = encode_base64url(R"({"alg":"HS256","typ":"JWT"})") + "." + encode_base64url(body.dump());
-  return input + "." + encode_base64url(core::hmac_sha256(secret, input));
+  const std::string input =
+      core::encode_base64url(R"({"alg":"HS256","typ":"JWT"})") + "." + core::encode_base64url(body.dump());
+  return input + "." + core::encode_base64url(core::hmac_sha256(secret, input));
 }
 
 }  // namespace belfry::auth

@@ -1,4 +1,5 @@
 #include "auth/keys.hpp"
+#include "belfry/core/base64.hpp"
 
 #include <array>
 
@@ -8,8 +9,6 @@
 #include <openssl/ecdsa.h>
 #include <openssl/param_build.h>
 #include <nlohmann/json.hpp>
-
-#include "auth/base64url.hpp"
 
 namespace belfry::auth {
 namespace {
@@ -47,7 +46,7 @@ EVP_PKEY* key_from(const char* type, OSSL_PARAM_BLD* build) {
 std::optional<std::string> bytes_member(const json& jwk, const char* name) {
   const auto found = jwk.find(name);
   if (found == jwk.end() || !found->is_string()) return std::nullopt;
-  return decode_base64url(found->get_ref<const std::string&>());
+  return core::decode_base64url(found->get_ref<const std::string&>());
 }
 
 std::string text_member(const json& jwk, const char* name) {

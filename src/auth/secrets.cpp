@@ -5,9 +5,9 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "auth/base64url.hpp"
 #include "auth/token.hpp"
 #include "belfry/auth/authenticator.hpp"
+#include "belfry/core/base64.hpp"
 
 namespace belfry::auth {
 namespace {
@@ -54,17 +54,17 @@ bool looks_like_jwt(std::string_view text) {
          std::ranges::all_of(text, [&](char c) { return c == '.' || base64url(c); });
 }
 
-std::string make_secret() { return encode_base64url(random_bytes(32)); }
+std::string make_secret() { return core::encode_base64url(random_bytes(32)); }
 
 std::string make_ticket(core::TimePoint expires_at) {
   std::string bytes = random_bytes(kTicketRandomBytes);
   const auto seconds = static_cast<std::uint64_t>(expires_at.time_since_epoch() / std::chrono::seconds(1));
   for (int shift = 32; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(seconds >> shift & 0xFF));
-  return encode_base64url(bytes + check_sum(bytes));
+  return core::encode_base64url(bytes + check_sum(bytes));
 }
 
 bool may_be_ticket(std::string_view text, core::TimePoint now) {
-  const auto bytes = decode_base64url(text);
+  const auto bytes = core::decode_base64url(text);
   if (!bytes || bytes->size() != kTicketBytes) return false;
   const auto content = std::string_view(*bytes).substr(0, kTicketBytes - kTicketCheckBytes);
   if (!bytes->ends_with(check_sum(content))) return false;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "auth/base64url.hpp"
 #include "auth/json_members.hpp"
+#include "belfry/core/base64.hpp"
 #include "belfry/core/text.hpp"
 
 namespace belfry::auth {
@@ -62,9 +62,9 @@ core::Result<ParsedToken> parse_token(std::string_view token) {
   const auto second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
     return fail(invalid_token());
-  const auto header_json = decode_base64url(token.substr(0, first));
-  auto claims_json = decode_base64url(token.substr(first + 1, second - first - 1));
-  auto signature = decode_base64url(token.substr(second + 1));
+  const auto header_json = core::decode_base64url(token.substr(0, first));
+  auto claims_json = core::decode_base64url(token.substr(first + 1, second - first - 1));
+  auto signature = core::decode_base64url(token.substr(second + 1));
   if (!header_json || !claims_json || !signature) return fail(invalid_token());
   const auto header = JsonMembers::read(*header_json);
   if (!header || header->find("crit") != nullptr) return fail(invalid_token());

@@ -1,51 +1,16 @@
-#include <array>
-
+#include "belfry/core/base64.hpp"
 #include "belfry/wire/json.hpp"
-#include "wire/value.hpp"
+#include "belfry/wire/value.hpp"
 #include "wire/writer.hpp"
 
 namespace belfry::wire {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t kMaxCursorCharacters = 256;
-
-std::string to_base64url(std::string_view bytes) {
-  std::string out;
-  std::uint32_t held = 0;
-  unsigned bits = 0;
-  for (const char c : bytes) {
-    held = (held << 8U) | static_cast<unsigned char>(c);
-    bits += 8;
-    while (bits >= 6) {
-      bits -= 6;
-      out += kAlphabet[(held >> bits) & 0x3FU];
-    }
-  }
-  if (bits > 0) out += kAlphabet[(held << (6 - bits)) & 0x3FU];
-  return out;
-}
-
-std::optional<std::string> from_base64url(std::string_view text) {
-  std::string out;
-  std::uint32_t held = 0;
-  unsigned bits = 0;
-  for (const char c : text) {
-    const auto digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    held = (held << 6U) | static_cast<std::uint32_t>(digit);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out += static_cast<char>((held >> bits) & 0xFFU);
-    }
-  }
-  return out;
-}
 
 std::optional<domain::PageCursor> read_cursor(std::string_view text) {
   if (text.empty() || text.size() > kMaxCursorCharacters) return std::nullopt;
-  const auto json = from_base64url(text);
+  const auto json = core::decode_base64url(text);
   if (!json) return std::nullopt;
   const auto object = parse_object(*json, "cursor");
   if (!object) return std::nullopt;
@@ -67,7 +32,7 @@ std::string encode_cursor(const domain::PageCursor& cursor) {
   out.field("createdAt", cursor.at);
   out.field("id", cursor.id);
   out.end_object();
-  return to_base64url(std::move(out).text());
+  return core::encode_base64url(std::move(out).text());
 }
 
 Result<domain::PageCursor> decode_cursor(std::string_view text) {

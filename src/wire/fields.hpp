@@ -10,8 +10,8 @@
 
 #include "belfry/core/error.hpp"
 #include "belfry/core/text.hpp"
+#include "belfry/wire/value.hpp"
 #include "wire/names.hpp"
-#include "wire/value.hpp"
 
 /// Strict reading of a body by a table of its fields.
 namespace belfry::wire {

@@ -6,8 +6,8 @@
 #include "belfry/core/text.hpp"
 #include "belfry/wire/events.hpp"
 #include "belfry/wire/json.hpp"
+#include "belfry/wire/value.hpp"
 #include "wire/names.hpp"
-#include "wire/value.hpp"
 #include "wire/writer.hpp"
 
 namespace belfry::wire {

@@ -4,7 +4,7 @@
 
 #include "belfry/domain/entities.hpp"
 #include "belfry/domain/events.hpp"
-#include "wire/value.hpp"
+#include "belfry/wire/value.hpp"
 #include "wire/writer.hpp"
 
 /// Entities as the log and the idempotency table keep them: every field, numbers for enumerations, times as ISO 8601.

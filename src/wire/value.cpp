@@ -1,4 +1,4 @@
-#include "wire/value.hpp"
+#include "belfry/wire/value.hpp"
 
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -22,6 +22,8 @@ class Builder {
   using number_float_t = nlohmann::json::number_float_t;
   using string_t = nlohmann::json::string_t;
   using binary_t = nlohmann::json::binary_t;
+
+  explicit Builder(std::string_view where) : where_(where) {}
 
   bool null() { return add({}); }
 
@@ -64,7 +66,7 @@ class Builder {
   bool end_array() { return close(); }
 
   bool key(string_t& name) {
-    if (stack_.size() == 1) top_name_ = name;
+    if (stack_.size() == 1) where_ = name;
     refuse_nul(name);
     if (!stack_.back().seen.insert(name).second) refuse("is given more than once");
     stack_.back().value.names.push_back(std::move(name));
@@ -127,11 +129,11 @@ class Builder {
   }
 
   void refuse(std::string issue) {
-    if (!refusal_) refusal_ = Error::invalid(shown_name(top_name_), std::move(issue));
+    if (!refusal_) refusal_ = Error::invalid(shown_name(where_), std::move(issue));
   }
 
   std::vector<Frame> stack_;
-  std::string top_name_;
+  std::string where_;  ///< what a refusal names
   Value root_;
   std::optional<Error> refusal_;
   bool too_deep_ = false;
@@ -171,6 +173,25 @@ void dump_to(const Value& value, JsonWriter& out) {
   }
 }
 
+/// `fits` says whether a root is of the kind that is wanted: the graver finding than a value that is refused.
+template <class Fits>
+core::Result<Value> parse(std::string_view text, std::string_view where, Fits fits) {
+  // The parser takes a NUL byte for the end of input and skips a byte order mark: neither is JSON (RFC 8259).
+  if (text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf")) {
+    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
+  }
+  Builder builder(where);
+  const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  if (builder.too_deep()) return core::fail(Error::malformed(std::string(where), "is nested too deeply"));
+  if (!parsed && !builder.number_overflow())
+    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
+  if (parsed && !fits(builder.root())) {
+    return core::fail(Error::malformed(std::string(where), "must be a JSON object"));
+  }
+  if (builder.refusal()) return core::fail(std::move(*builder.refusal()));
+  return std::move(builder.root());
+}
+
 }  // namespace
 
 const Value* Value::find(std::string_view name) const {
@@ -180,21 +201,12 @@ const Value* Value::find(std::string_view name) const {
   return nullptr;
 }
 
+core::Result<Value> parse_value(std::string_view text, std::string_view where) {
+  return parse(text, where, [](const Value&) { return true; });
+}
+
 core::Result<Value> parse_object(std::string_view text, std::string_view where) {
-  // The parser takes a NUL byte for the end of input and skips a byte order mark: neither is JSON (RFC 8259).
-  if (text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf")) {
-    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
-  }
-  Builder builder;
-  const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-  if (builder.too_deep()) return core::fail(Error::malformed(std::string(where), "is nested too deeply"));
-  if (!parsed && !builder.number_overflow())
-    return core::fail(Error::malformed(std::string(where), "must be valid JSON"));
-  if (parsed && !builder.root().is(Value::Kind::kObject)) {
-    return core::fail(Error::malformed(std::string(where), "must be a JSON object"));
-  }
-  if (builder.refusal()) return core::fail(std::move(*builder.refusal()));
-  return std::move(builder.root());
+  return parse(text, where, [](const Value& root) { return root.is(Value::Kind::kObject); });
 }
 
 std::string dump(const Value& value) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "auth/base64url.hpp"
 #include "auth/token.hpp"
+#include "belfry/core/base64.hpp"
 
 namespace {
 
@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!text.starts_with(parsed->signed_part)) std::abort();
     check(parsed->claims_json);
   }
-  const auto encoded = encode_base64url(text);
-  if (decode_base64url(encoded) != text) std::abort();
+  const auto encoded = belfry::core::encode_base64url(text);
+  if (belfry::core::decode_base64url(encoded) != text) std::abort();
   (void)parse_token(encoded + ".e30.AA");
   check(text);
   return 0;

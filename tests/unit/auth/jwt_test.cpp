@@ -1,4 +1,5 @@
 #include "belfry/auth/jwt.hpp"
+#include "belfry/core/base64.hpp"
 #include "belfry/core/mac.hpp"
 
 #include <functional>
@@ -10,7 +11,6 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
-#include "auth/base64url.hpp"
 #include "auth/keys.hpp"
 #include "auth/verified_tokens.hpp"
 
@@ -31,8 +31,8 @@ class FixedClock final : public core::Clock {
 };
 
 std::string signed_token(const std::string& header, const std::string& claims, const std::string& secret = kSecret) {
-  const std::string input = encode_base64url(header) + "." + encode_base64url(claims);
-  return input + "." + encode_base64url(core::hmac_sha256(secret, input));
+  const std::string input = core::encode_base64url(header) + "." + core::encode_base64url(claims);
+  return input + "." + core::encode_base64url(core::hmac_sha256(secret, input));
 }
 
 const std::string kHs256Header = R"({"alg":"HS256"})";
@@ -96,7 +96,7 @@ TEST_F(Hs256, RefusesEveryKindOfBadToken) {
       {"no signature", parts.first + "."},
       {"padding", good + "="},
       {"other secret", signed_token(kHs256Header, claims(), std::string(32, 'x'))},
-      {"alg none", encode_base64url(R"({"alg":"none"})") + "." + encode_base64url(claims()) + "."},
+      {"alg none", core::encode_base64url(R"({"alg":"none"})") + "." + core::encode_base64url(claims()) + "."},
       {"alg none signed", signed_token(R"({"alg":"none"})", claims())},
       {"alg HS512", signed_token(R"({"alg":"HS512"})", claims())},
       {"alg lower case", signed_token(R"({"alg":"hs256"})", claims())},
@@ -215,26 +215,26 @@ struct KeyPair {
       return out;
     };
     const auto padded = [](std::string bytes) {
-      return encode_base64url(std::string(32 - bytes.size(), '\0') + bytes);
+      return core::encode_base64url(std::string(32 - bytes.size(), '\0') + bytes);
     };
     std::string fields;
     if (alg == "RS256") {
-      fields =
-          R"("kty":"RSA","n":")" + encode_base64url(number("n")) + R"(","e":")" + encode_base64url(number("e")) + "\"";
+      fields = R"("kty":"RSA","n":")" + core::encode_base64url(number("n")) + R"(","e":")" +
+               core::encode_base64url(number("e")) + "\"";
     } else if (alg == "ES256") {
       fields = R"("kty":"EC","crv":"P-256","x":")" + padded(number("qx")) + R"(","y":")" + padded(number("qy")) + "\"";
     } else {
       std::string raw(32, '\0');
       std::size_t size = raw.size();
       EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(raw.data()), &size);
-      fields = R"("kty":"OKP","crv":"Ed25519","x":")" + encode_base64url(raw) + "\"";
+      fields = R"("kty":"OKP","crv":"Ed25519","x":")" + core::encode_base64url(raw) + "\"";
     }
     return "{\"kid\":\"" + kid + "\"," + fields + "}";
   }
 
   std::string sign(const std::string& claims_json, const std::string& header_extra) const {
-    const std::string input =
-        encode_base64url(R"({"alg":")" + alg + "\"" + header_extra + "}") + "." + encode_base64url(claims_json);
+    const std::string input = core::encode_base64url(R"({"alg":")" + alg + "\"" + header_extra + "}") + "." +
+                              core::encode_base64url(claims_json);
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     EVP_DigestSignInit(context, nullptr, alg == "EdDSA" ? nullptr : EVP_sha256(), nullptr, key);
     std::size_t size = 1024;
@@ -244,7 +244,7 @@ struct KeyPair {
     EVP_MD_CTX_free(context);
     signature.resize(size);
     if (alg == "ES256") signature = raw_signature(signature);
-    return input + "." + encode_base64url(signature);
+    return input + "." + core::encode_base64url(signature);
   }
 
   static std::string raw_signature(const std::string& der) {
@@ -443,9 +443,9 @@ TEST(Tickets, DifferAndHashTo32Bytes) {
 TEST(Base64Url, CanonicalOnly) {
   for (const std::string& bytes :
        {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\xff\xfe", 2)}) {
-    EXPECT_EQ(decode_base64url(encode_base64url(bytes)), bytes);
+    EXPECT_EQ(core::decode_base64url(core::encode_base64url(bytes)), bytes);
   }
-  for (const char* text : {"A", "AB=", "AB+", "AB", "AAB"}) EXPECT_FALSE(decode_base64url(text)) << text;
+  for (const char* text : {"A", "AB=", "AB+", "AB", "AAB"}) EXPECT_FALSE(core::decode_base64url(text)) << text;
 }
 
 }  // namespace

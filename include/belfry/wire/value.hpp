@@ -28,8 +28,11 @@ struct Value {
 
 inline constexpr std::size_t kMaxDepth = 64;
 
-/// Parses hostile text. kMalformed on field `where`: no JSON, not an object, deeper than kMaxDepth. kInvalid naming the
-/// top-level field: a name given twice in one object (neither value is taken), U+0000 in a string.
+/// Parses hostile text. kMalformed on field `where`: no JSON, deeper than kMaxDepth. kInvalid naming the top-level
+/// field, or `where` outside of any: a name given twice in one object (neither value is taken), U+0000 in a string, a
+/// number beyond a double.
+core::Result<Value> parse_value(std::string_view text, std::string_view where);
+/// The same for an object: anything else is kMalformed.
 core::Result<Value> parse_object(std::string_view text, std::string_view where);
 
 /// Compact JSON text, fields in their order.
