@@ -73,7 +73,8 @@ ROWS = (
         (US("us per delivery / raw batch", theirs="batch.us", must=1.25, aim=1.0),)),
     Row("fanout-rooms", "1000 rooms x 10, window 64", many_rooms,
         (US("us per delivery / raw direct", theirs="direct.us", must=1.2, aim=1.05),
-         US("us per delivery / Socket.IO", theirs="node.us", must=0.45, aim=0.35))),
+         # A write costs the peer more than ten deliveries, so that their difference says nothing: both with their writes.
+         Check("us per delivery, its write included / Socket.IO", "belfry.us_with_create", "node.us_with_create", must=0.45, aim=0.35, unit="us"))),
     Row("offered", "1 room x 1000, 400 messages a second offered", offered,
         (Check("share of the rate delivered", "rate", None, 1.0, None, low=False),
          Check("p99", "belfry.p99_ms", None, 25, None, unit="ms"),
