@@ -152,6 +152,8 @@ runtime::Task<void> Server::Impl::accept_all(std::shared_ptr<Impl> self, std::sh
     Transport::Socket socket(seat.loop.context().get_executor());
     const auto [error] = co_await acceptor->async_accept(socket, kAwait);
     if (!error) {
+      // Taken in while the order to drain was on its way: whoever serves it would not hear of that any more.
+      if (self->edge_->draining) co_return;
       ++self->dealt_;
       self->give(seat, std::move(socket));
     } else if (out_of_resources(error)) {

@@ -58,6 +58,7 @@ void TurnFlusher::flush() {
     if (pass_.running) {
       const auto ended = Clock::now();
       pass_ = {.number = pass_.number, .running = false, .ended = ended, .took = ended - began_};
+      loop_.post([] {});  // whoever waits for its end looks at the end of a turn
     }
   }
   if (!flushing_.empty() || !dirty_.empty()) loop_.post([] {});

@@ -9,6 +9,8 @@ namespace {
 /// After so long a read that memory could not answer is not begun anew.
 constexpr std::chrono::seconds kPatience{5};
 constexpr int kMaxTries = 3;
+/// Pages that are read and wait for the barrier: none of them is counted as memory.
+constexpr std::size_t kMostReadThrough = 512;
 
 std::size_t hash_of(const domain::RoomReader::Page& page) {
   const auto kind = static_cast<std::size_t>(page.target.kind);
@@ -45,15 +47,25 @@ void ReaderCore::read_through(const PagePtr& request) {
   request->allowed = decisions_.mark(request->actor, request->room);
   request->epoch = epoch_;
   if (!request->allowed) return decide_first(request, Moment{});
+  if (reading_through_ >= kMostReadThrough) return decline(request);
+  ++reading_through_;
   reads_->content(request->room, request->load, line_.guard([this, request](core::Result<std::string> page) {
-    if (!page) return decline(request);
+    if (!page) return read_failed(request, std::move(page.error()));
     barrier_.pass(request->room, [this, request, page = std::move(*page)](core::Result<Moment> moment) mutable {
-      if (!moment || moment->timeline != timeline_ || request->epoch != epoch_) return decline(request);
+      if (!moment) return read_failed(request, std::move(moment.error()));
+      --reading_through_;
+      if (moment->timeline != timeline_ || request->epoch != epoch_) return decline(request);
       if (!still_allowed(request, *moment)) return decide_first(request, *moment);
       metrics_.decided_reads.add();
       std::exchange(request->done, nullptr)(std::make_shared<const core::SharedText>(std::move(page)));
     });
   }));
+}
+
+void ReaderCore::read_failed(const PagePtr& request, core::Error error) {
+  --reading_through_;
+  if (error.code != core::ErrorCode::kUnavailable) return decline(request);
+  std::exchange(request->done, nullptr)(core::fail(std::move(error)));
 }
 
 /// Once: then what was read before is read again.

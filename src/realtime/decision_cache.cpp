@@ -48,6 +48,12 @@ std::optional<DecisionCache::Mark> DecisionCache::mark(const domain::Actor& acto
   return found->second->mark;
 }
 
+void DecisionCache::drop(const domain::Actor& actor, const domain::RoomKey& room) {
+  const auto user = users_.find(actor.id);
+  if (user == users_.end()) return;
+  if (const auto found = user->second.find({actor.type, room}); found != user->second.end()) erase(found->second);
+}
+
 void DecisionCache::access_restarted(std::optional<std::int64_t> seq) {
   clear();
   recent_.clear();

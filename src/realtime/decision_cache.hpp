@@ -38,6 +38,8 @@ class DecisionCache {
 
   void access_restarted(std::optional<std::int64_t> seq);
   void access_applied(core::UserId subject, std::int64_t seq);
+  /// The actor was refused: what was known does not hold any more.
+  void drop(const domain::Actor& actor, const domain::RoomKey& room);
   std::int64_t applied() const { return applied_; }
   bool forgets_granted() const { return !keeps_granted_; }
   void clear();

@@ -48,7 +48,11 @@ void DecisionDesk::answer(std::vector<Question> batch, std::uint64_t epoch,
       if (granted_.size() >= kRememberedRooms) granted_.clear();
       granted_.insert(asked.room);
     }
-    cache_.put(asked.actor, asked.room, decision);
+    if (decision.allowed()) {
+      cache_.put(asked.actor, asked.room, decision);
+    } else {
+      cache_.drop(asked.actor, asked.room);
+    }
   }
   if (!queue_.empty()) send();
   for (std::size_t i = 0; i < batch.size(); ++i) {

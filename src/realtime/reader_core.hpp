@@ -79,6 +79,7 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   void begin(const PagePtr& request);
   void step_page(const PagePtr& request);
   void read_through(const PagePtr& request);
+  void read_failed(const PagePtr& request, core::Error error);
   void decide_first(const PagePtr& request, const Moment& at);
   bool still_allowed(const PagePtr& request, const Moment& moment);
   void decline(const PagePtr& request);
@@ -110,6 +111,7 @@ class ReaderCore final : public CachedRoomReader, public HubObserver {
   std::unordered_map<std::int64_t, std::vector<Resolved>> resolving_;  ///< discussions, by channel
   std::optional<domain::Timeline> timeline_ = domain::Timeline{0};     ///< in which memory is known to be
   std::uint64_t epoch_ = 0;                                            ///< of memory
+  std::size_t reading_through_ = 0;
   Lifeline line_;
 };
 

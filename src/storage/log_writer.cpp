@@ -85,7 +85,10 @@ core::Result<void> LogWriter::lock(std::span<const RoomKey> rooms) {
     head.access_version = reader.next<std::int64_t>();
     heads_.emplace(head.room, head);
   }
-  if (heads_.size() < distinct.size()) return core::fail(core::Error::not_found("Room not found."));
+  if (heads_.size() < distinct.size()) {
+    session_.memory().discussions.clear();  // a room that was known is gone: by hand, since nothing here deletes one
+    return core::fail(core::Error::not_found("Room not found."));
+  }
   read_access_head();
   return {};
 }

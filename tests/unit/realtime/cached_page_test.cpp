@@ -397,11 +397,35 @@ TEST_F(ReadThroughTest, PageReadBeforeARestoreIsNotServed) {
   EXPECT_EQ(answered(), "uncached");
 }
 
-TEST_F(ReadThroughTest, FailureOfTheReadIsTheCallersToTryAgain) {
+TEST_F(ReadThroughTest, FailureIsSaid) {
   ask_another();
   logs->answer(Asked::kContent, core::Error::unavailable("away"));
+  EXPECT_EQ(answered(), "unavailable");
+  ask_another();
+  logs->settle();
+  EXPECT_EQ(answered(), "as of 0");
+}
+
+TEST_F(ReadThroughTest, WhoWasRefusedMakesNobodyReadForThemAgain) {
+  world.ban(kTalk, user_id(1));
+  ask(user(1), kTalkTarget, "another");
+  logs->settle();
   EXPECT_EQ(answered(), "uncached");
-  EXPECT_TRUE(logs->calls.empty());
+  ask(user(1), kTalkTarget, "yet another");
+  EXPECT_EQ(logs->count(Asked::kContent), 0U);
+  logs->settle();
+  EXPECT_EQ(answered(), "uncached");
+}
+
+TEST_F(ReadThroughTest, AreBounded) {
+  for (int i = 0; i < 512; ++i) ask(user(1), kRoomTarget, "page " + std::to_string(i));
+  ask(user(1), kRoomTarget, "one too many");
+  EXPECT_EQ(answered(), "uncached");
+  logs->settle();
+  EXPECT_EQ(std::exchange(heard, {}), std::vector<std::string>(512, "as of 0"));
+  ask(user(1), kRoomTarget, "another");
+  logs->settle();
+  EXPECT_EQ(answered(), "as of 0");
 }
 
 class NothingKeptTest : public ReaderTest {
