@@ -17,7 +17,8 @@ namespace {
 using core::Error;
 using core::fail;
 
-/// One batch: lock, read once, decide each in order in memory, write once.
+/// One batch: its rooms are locked, what decides is read at once, and what was decided, one after another, is written
+/// at once.
 class MessageBatch {
  public:
   MessageBatch(UnitOfWork& work, std::span<const CreateMessage> commands) : work_(work), commands_(commands) {}

@@ -25,7 +25,8 @@ struct LogPageQuery {
   bool control_records = false;       ///< the hub needs them; clients never see them
 };
 
-/// A stretch of a room's log, oldest first, deleted content masked by the entity's own row in the same snapshot.
+/// A stretch of a room's log, oldest first, with the content masked that is deleted as of
+/// the snapshot that it was read in.
 struct LogPage {
   std::vector<SharedEvent> events;
   bool has_more = false;
