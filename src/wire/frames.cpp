@@ -127,12 +127,11 @@ std::optional<core::EventId> last_event_id(const domain::LogPage& page, std::opt
 
 }  // namespace
 
-Result<RoomCommand> decode_room_command(std::string_view event, std::string_view data) {
+Result<RoomCommand> decode_room_command(std::string_view event, const Value& data) {
   for (const auto& command : kCommands) {
     if (command.event != event) continue;
-    auto parsed = parse_object(data, "data");
-    if (!parsed) return core::fail(as_invalid(std::move(parsed.error())));
-    return command.read(*parsed);
+    if (!data.is(Value::Kind::kObject)) return core::fail(Error::invalid("data", "must be an object"));
+    return command.read(data);
   }
   return core::fail(Error::invalid("event", "is not a known event"));
 }
@@ -157,9 +156,9 @@ std::expected<ClientFrame, FrameError> decode_client_frame(std::string_view text
   if (id != nullptr && !frame.id)
     return refuse(Error::invalid("id", "must be a number or a string of at most 128 characters"));
   if (!named) return refuse(Error::invalid("event", "must be a string of 1 to 128 characters"));
-  if (const Value* data = object->find("data")) {
+  if (Value* data = object->find("data")) {
     if (!data->is(Value::Kind::kObject)) return refuse(Error::invalid("data", "must be an object"));
-    frame.data = dump(*data);
+    frame.data = std::move(*data);
   }
   return frame;
 }

@@ -1,5 +1,6 @@
 #include "belfry/wire/value.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -68,7 +69,7 @@ class Builder {
   bool key(string_t& name) {
     if (stack_.size() == 1) where_ = name;
     refuse_nul(name);
-    if (!stack_.back().seen.insert(name).second) refuse("is given more than once");
+    if (stack_.back().has(name)) refuse("is given more than once");
     stack_.back().value.names.push_back(std::move(name));
     return true;
   }
@@ -89,7 +90,16 @@ class Builder {
  private:
   struct Frame {
     Value value;
-    std::unordered_set<std::string> seen;
+    std::unordered_set<std::string> seen;  ///< the names, once they are many
+
+    /// Also remembers it.
+    bool has(const std::string& name) {
+      constexpr std::size_t kFew = 16;
+      const auto& names = value.names;
+      if (names.size() < kFew) return std::ranges::find(names, name) != names.end();
+      if (seen.empty()) seen.insert(names.begin(), names.end());
+      return !seen.insert(name).second;
+    }
   };
 
   bool number_text(std::string text) {

@@ -8,6 +8,7 @@
 
 #include "belfry/core/result.hpp"
 #include "belfry/domain/room_access.hpp"
+#include "belfry/wire/value.hpp"
 
 /// The room commands of the mobile API, shared by every dialect that speaks them, and the pieces of their replies.
 namespace belfry::wire {
@@ -31,15 +32,15 @@ struct Authenticate {
 };
 using RoomCommand = std::variant<JoinRoom, LeavePosts, LeaveDiscussion, SyncCommand, Authenticate>;
 
-/// `event` is the client's event name, `data` JSON text of its payload. Unknown events and wrong values are kInvalid;
-/// unknown fields are ignored.
-Result<RoomCommand> decode_room_command(std::string_view event, std::string_view data);
+/// `event` is the client's event name, `data` its payload. Unknown events and wrong values are kInvalid; unknown fields
+/// are ignored.
+Result<RoomCommand> decode_room_command(std::string_view event, const Value& data);
 
 /// One frame of the native dialect: `{"id"?, "event", "data"?}`. Depth is bounded. kInvalid for anything else.
 struct ClientFrame {
   std::optional<std::string> id;  ///< JSON text, number or string, given back as it came
   std::string event;
-  std::string data = "{}";  ///< JSON text
+  Value data{.kind = Value::Kind::kObject};
 };
 /// On failure `id` and `event` may still be known, so that the reply can carry them.
 struct FrameError {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "belfry/core/result.hpp"
@@ -24,6 +25,7 @@ struct Value {
 
   bool is(Kind k) const { return kind == k; }
   const Value* find(std::string_view name) const;
+  Value* find(std::string_view name) { return const_cast<Value*>(std::as_const(*this).find(name)); }
 };
 
 inline constexpr std::size_t kMaxDepth = 64;
