@@ -23,6 +23,7 @@ struct CommitInDoubt {
   std::string xid;
   std::int64_t room_id = 0;              ///< of the last event, 0 when nothing was appended
   std::optional<core::Uuid> last_event;  ///< present in the log exactly when the transaction committed
+  std::string journalled_at = {};  ///< when nothing was appended: of its row in the journal, as the server wrote it
 };
 
 /// COMMIT happened on this server, which gave up waiting for the standbys that are to have it: a failover may take it

@@ -4,10 +4,11 @@
 
 namespace belfry::storage {
 
-/// Writes a record into the server's own log and nothing else: COMMIT behind it waits for the standbys that are to have
-/// it, and they have all that was committed before as well. Answers with the number of the transaction.
+/// Writes a row into the commit journal that names no room. COMMIT behind it waits for the standbys that are to have
+/// it, and they have all that was committed before as well. Answers with the number of the transaction and the moment
+/// of the row: numbers alone are given out twice after a crash or a promotion.
 inline constexpr Statement kFence{"commit_fence", R"sql(
-  SELECT pg_current_xact_id()::text FROM pg_logical_emit_message(true, 'belfry', '')
+  INSERT INTO commit_journal (room_ids, seqs) VALUES ('{}', '{}') RETURNING xid::text, written_at::text
 )sql"};
 
 }  // namespace belfry::storage

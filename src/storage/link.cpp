@@ -21,6 +21,9 @@ constexpr Statement kXactStatus{"xact_status", "SELECT pg_xact_status($1::xid8)"
 constexpr Statement kEventExists{"event_exists",
                                  "SELECT 1 FROM events WHERE room_id = $1::bigint AND event_id = $2::uuid"};
 
+constexpr Statement kJournalled{"journalled",
+                                "SELECT 1 FROM commit_journal WHERE xid = $1::xid8 AND written_at = $2::timestamptz"};
+
 /// The transaction in doubt may be on this server only: what is committed behind it tells.
 CommitOutcome committed_if_replicated(Connection& connection, Session& session) {
   const auto warnings = connection.warnings();
@@ -37,11 +40,12 @@ std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInD
   const auto text = status.at(0)[0].as<std::string>();
   if (text == "in progress") return std::nullopt;
   if (text != "committed") return CommitOutcome::kAborted;
-  // A promoted standby that lost the tail gives the number to somebody else; an event's id belongs to one transaction
-  // only. Asked after the status, so that this statement's snapshot has what the status says.
-  if (!doubt.last_event) return committed_if_replicated(connection, session);
-  const auto event = session.run(kEventExists, doubt.room_id, to_sql(*doubt.last_event));
-  return event.empty() ? CommitOutcome::kAborted : committed_if_replicated(connection, session);
+  // A server that crashed, or a promoted standby that lost the tail, gives the number to somebody else; an event's id
+  // and a row of the journal belong to one transaction only. Asked after the status, so that this statement's snapshot
+  // has what the status says.
+  const auto proof = doubt.last_event ? session.run(kEventExists, doubt.room_id, to_sql(*doubt.last_event))
+                                      : session.run(kJournalled, doubt.xid, doubt.journalled_at);
+  return proof.empty() ? CommitOutcome::kAborted : committed_if_replicated(connection, session);
 }
 
 }  // namespace

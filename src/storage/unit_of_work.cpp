@@ -97,7 +97,9 @@ void PgUnitOfWork::commit() {
     doubt = writer_.flush();
   } else {
     // What is found done is told as done, too: by somebody whose COMMIT may not have reached the standbys.
-    doubt.xid = session_.run(kFence).front()[0].as<std::string>();
+    const auto fence = session_.run(kFence);
+    doubt.xid = fence.front()[0].as<std::string>();
+    doubt.journalled_at = fence.front()[1].as<std::string>();
   }
   const auto warnings = connection_.warnings();
   try {

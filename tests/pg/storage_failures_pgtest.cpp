@@ -354,6 +354,10 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
       event);
   const auto committed = row[0].as<std::string>();
   const auto room = row[1].as<std::int64_t>();
+  const auto journalled = Transaction()
+                              .sql()
+                              .exec1("SELECT written_at FROM commit_journal WHERE xid = '" + committed + "'")[0]
+                              .as<std::string>();
   const auto xid = [](Transaction& transaction) {
     return transaction.sql().exec1("SELECT pg_current_xact_id()::text")[0].as<std::string>();
   };
@@ -370,7 +374,10 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
   };
   const std::vector<Case> cases{
       {"committed", {committed, room, core::Uuid::parse(event)}, storage::CommitOutcome::kCommitted},
-      {"committed, nothing appended", {committed, 0, {}}, storage::CommitOutcome::kCommitted},
+      {"committed, nothing appended", {committed, 0, {}, journalled}, storage::CommitOutcome::kCommitted},
+      {"another transaction has the number since a crash, nothing appended",
+       {committed, 0, {}, "2001-01-01 00:00:00.000001+00"},
+       storage::CommitOutcome::kAborted},
       {"another transaction has the number since a failover",
        {committed, room, any_uuid()},
        storage::CommitOutcome::kAborted},
