@@ -16,7 +16,6 @@ import argparse
 import datetime
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 
@@ -84,14 +83,6 @@ def summary(row, samples):
     return "; ".join(f"{result['title']} {report.number(result['value'])}" for result in found) or "no figures"
 
 
-def build(preset):
-    folder = HERE.parent / "build" / preset
-    if not (folder / "build.ninja").exists():
-        subprocess.run(["cmake", "--preset", preset], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder), "--target", "belfry", "belfry_load", "belfry_static_answer"], check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
 def main():
     options = parse()
     if options.list:
@@ -99,7 +90,7 @@ def main():
         return
     rows = chosen(options.rows)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
-    folder = build(options.preset)
+    folder = machine.build(options.preset, "belfry", "belfry_load", "belfry_static_answer")
     path = options.out or folder / "benchmarks" / "results"
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"begun": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "rounds": options.rounds, "quick": options.quick, "preset": options.preset, **machine.describe()}

@@ -16,7 +16,6 @@ import argparse
 import datetime
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 
@@ -87,14 +86,6 @@ def run_all(options, curves, build, path, facts):
     return samples, errors
 
 
-def build(preset):
-    folder = HERE.parent / "build" / preset
-    if not (folder / "build.ninja").exists():
-        subprocess.run(["cmake", "--preset", preset], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder), "--target", "belfry", "belfry_load"], check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
 def main():
     options = parse()
     if options.list:
@@ -102,7 +93,7 @@ def main():
         return
     curves = chosen(options.curves)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
-    folder = options.built or build(options.preset)
+    folder = options.built or machine.build(options.preset, "belfry", "belfry_load")
     path = options.out or folder / "benchmarks" / "scale"
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"begun": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "quick": options.quick, "preset": options.preset, **machine.describe()}

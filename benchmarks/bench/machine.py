@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import platform
 import select
 import signal
@@ -43,6 +44,16 @@ def cpu_us(pid):
 def rss_bytes(pid):
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def build(preset, *targets):
+    """Builds what is out of date; the folder."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    folder = root / "build" / preset
+    if not (folder / "build.ninja").exists():
+        subprocess.run(["cmake", "--preset", preset], cwd=root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", str(folder), "--target", *targets], check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def on_core(core, command):

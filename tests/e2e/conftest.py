@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from support import nats as messages  # noqa: E402
 from support import record, ws  # noqa: E402
 from support.node import Node, new_database  # noqa: E402
 from support.postgres import Cluster  # noqa: E402
@@ -33,6 +34,19 @@ def cluster():
         yield made
     finally:
         made.destroy()
+
+
+@pytest.fixture
+def bus(request):
+    """By parameter: the URL of a NATS server of the test's own for `nats`, else the name itself."""
+    if request.param != "nats":
+        yield request.param
+        return
+    if messages.binary() is None:
+        raise RuntimeError("nats-server is missing: scripts/packages install test")
+    server = messages.NatsServer().start()
+    yield server.url
+    server.destroy()
 
 
 @pytest.fixture(autouse=True)

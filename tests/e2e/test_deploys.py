@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from support import nats as messages
 from support import wait
 from support.fleet import Fleet, Reader, Writer
 from support.http import RawConnection
@@ -29,18 +28,6 @@ def one_in_each_part(delays, within):
 
 
 # A rolling restart ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def bus(request):
-    if request.param != "nats":
-        yield request.param
-        return
-    if messages.binary() is None:
-        raise RuntimeError("nats-server is missing: scripts/packages install test")
-    server = messages.NatsServer().start()
-    yield server.url
-    server.destroy()
 
 
 def restart(fleet, node, readers, program=None):

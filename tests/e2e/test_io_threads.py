@@ -7,7 +7,6 @@ from collections import Counter
 
 import pytest
 
-from support import nats as messages
 from support import wait
 from support.http import Client
 from support.parallel import in_parallel
@@ -36,18 +35,6 @@ def sockets_by_loop(node):
                 watched = [int(line.split()[1]) for line in info if line.startswith("tfd:")]
             found.append(sum(1 for one in watched if links.get(one, "").startswith("socket:")))
     return sorted(count for count in found if count)
-
-
-@pytest.fixture
-def bus(request):
-    if request.param == "postgres":
-        yield request.param
-        return
-    if messages.binary() is None:
-        raise RuntimeError("nats-server is missing: scripts/packages install test")
-    server = messages.NatsServer().start()
-    yield server.url
-    server.destroy()
 
 
 @pytest.fixture
