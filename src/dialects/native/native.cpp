@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dialects/native/encoder.hpp"
 #include "dialects/native/handshake.hpp"
 #include "dialects/native/session.hpp"
 
@@ -10,40 +11,29 @@ namespace belfry::dialects {
 namespace native {
 namespace {
 
-class NativeSession final : public Session {
- public:
-  explicit NativeSession(std::shared_ptr<Conversation> conversation) : conversation_(std::move(conversation)) {}
-  void on_text(std::string_view text, std::move_only_function<void()> done) override {
-    hold()->on_text(text, std::move(done));
-  }
-  void on_writable() override { hold()->on_writable(); }
-  void on_draining(std::chrono::milliseconds reconnect_in) override { hold()->on_draining(reconnect_in); }
-  void on_closed() override { hold()->on_closed(); }
-
- private:
-  /// A `done` inside the call may destroy this session.
-  std::shared_ptr<Conversation> hold() const { return conversation_; }
-  std::shared_ptr<Conversation> conversation_;
-};
-
 class NativeDialect final : public Dialect {
  public:
-  explicit NativeDialect(Services services) : services_(std::move(services)) {}
+  NativeDialect(NativeOptions options, realtime::Hub& hub, domain::RoomReader& reader, domain::Database& database,
+                auth::Authenticator& authenticator, runtime::Wheel& wheel, const core::Clock& clock,
+                telemetry::Metrics& metrics)
+      : encoder_(options.attachment_url_base),
+        database_(database),
+        services_{std::move(options), hub, reader, authenticator, wheel, clock, metrics, encoder_} {}
   std::string_view path() const override { return "/ws"; }
 
   void authorize(const Handshake& handshake,
                  std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) override {
-    native::authorize(handshake, services_.authenticator, services_.database, services_.clock, std::move(done));
+    native::authorize(handshake, services_.authenticator, database_, services_.clock, std::move(done));
   }
 
   std::unique_ptr<Session> open(FrameSink& sink, std::optional<auth::Identity> identity) override {
-    auto conversation = std::make_shared<Conversation>(services_, sink);
-    conversation->open(std::move(identity));
-    return std::make_unique<NativeSession>(std::move(conversation));
+    return std::make_unique<NativeSession>(services_, sink, std::move(identity));
   }
 
  private:
-  Services services_;
+  Encoder encoder_;
+  domain::Database& database_;
+  commands::Services services_;
 };
 
 }  // namespace
@@ -53,9 +43,8 @@ std::unique_ptr<Dialect> make_native_dialect(NativeOptions options, realtime::Hu
                                              domain::Database& database, auth::Authenticator& authenticator,
                                              runtime::Wheel& wheel, const core::Clock& clock,
                                              telemetry::Metrics& metrics) {
-  native::Encoder encoder(options.attachment_url_base);
-  return std::make_unique<native::NativeDialect>(native::Services{
-      std::move(options), hub, reader, database, authenticator, wheel, clock, metrics, std::move(encoder)});
+  return std::make_unique<native::NativeDialect>(std::move(options), hub, reader, database, authenticator, wheel, clock,
+                                                 metrics);
 }
 
 }  // namespace belfry::dialects

@@ -11,11 +11,15 @@ using realtime::make_frame;
 using realtime::SharedFrame;
 using wire::json_string;
 
-std::string begin(const std::optional<std::string>& id) { return id ? "{\"id\":" + *id + "," : "{"; }
+std::string begin(std::string_view id) {
+  std::string text = "{";
+  if (!id.empty()) text.append("\"id\":").append(id).append(",");
+  return text;
+}
 
 }  // namespace
 
-SharedFrame success_reply(const std::optional<std::string>& id, std::string_view event, std::string_view data) {
+SharedFrame success_reply(std::string_view id, std::string_view event, std::string_view data) {
   std::string text = begin(id);
   text += "\"event\":" + json_string(event) + ",\"ok\":true,\"data\":";
   text += data;
@@ -23,8 +27,7 @@ SharedFrame success_reply(const std::optional<std::string>& id, std::string_view
   return make_frame(text);
 }
 
-SharedFrame failure_reply(const std::optional<std::string>& id, const std::optional<std::string>& event,
-                          const core::Error& error) {
+SharedFrame failure_reply(std::string_view id, const std::optional<std::string>& event, const core::Error& error) {
   std::string text = begin(id);
   text += "\"event\":" + (event ? json_string(*event) : "null") + ",\"ok\":false,\"error\":";
   text += wire::encode_room_error(error);
@@ -32,9 +35,7 @@ SharedFrame failure_reply(const std::optional<std::string>& id, const std::optio
   return make_frame(text);
 }
 
-SharedFrame pong(const std::optional<std::string>& id) {
-  return make_frame(begin(id) + "\"event\":\"ping\",\"ok\":true}");
-}
+SharedFrame pong(std::string_view id) { return make_frame(begin(id) + "\"event\":\"ping\",\"ok\":true}"); }
 
 SharedFrame room_left(const domain::RoomKey& room, core::Reason reason) {
   return make_frame("{\"event\":\"communication:room_left\",\"room\":" + json_string(wire::room_name(room)) +

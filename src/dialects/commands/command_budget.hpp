@@ -5,7 +5,7 @@
 
 #include "belfry/core/time.hpp"
 
-namespace belfry::dialects::native {
+namespace belfry::dialects::commands {
 
 /// Token bucket of one connection, in thousandths of a command so that milliseconds add up exactly.
 class CommandBudget {
@@ -33,4 +33,4 @@ class CommandBudget {
   core::TimePoint at_;
 };
 
-}  // namespace belfry::dialects::native
+}  // namespace belfry::dialects::commands

@@ -2,11 +2,10 @@
 #include <utility>
 
 #include "belfry/telemetry/log.hpp"
-#include "dialects/native/replies.hpp"
-#include "dialects/native/session.hpp"
+#include "dialects/commands/conversation.hpp"
 
 /// Who the client is, and until when.
-namespace belfry::dialects::native {
+namespace belfry::dialects::commands {
 
 namespace {
 
@@ -49,7 +48,7 @@ void Conversation::watch_token() {
   const auto notice_at = expires_at - services_.options.expiry_notice;
   if (!notice_given_ && now >= notice_at) {
     notice_given_ = true;
-    sink_.send(auth_expiring(expires_at));
+    voice_.expiring(expires_at);
   }
   set_timer(notice_given_ ? expires_at : notice_at);
 }
@@ -75,4 +74,4 @@ void Conversation::shut(CloseCode code, std::string_view reason) {
   sink_.close(code, reason);
 }
 
-}  // namespace belfry::dialects::native
+}  // namespace belfry::dialects::commands
