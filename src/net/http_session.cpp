@@ -235,7 +235,7 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
   dialects::Handshake handshake{.path = request.path, .query = request.query, .authorization = {}, .origin = {}};
   if (const auto value = request.header("authorization")) handshake.authorization = *value;
   if (const auto value = request.header("origin")) handshake.origin = *value;
-  using Authorized = core::Result<std::optional<auth::Identity>>;
+  using Authorized = core::Result<std::unique_ptr<dialects::Entrance>>;
   const auto answered = std::make_shared<OneShot<Authorized>>(edge_->loop.context().get_executor());
   dialect.authorize(handshake, answered->callback());
   auto authorized = co_await wait_for(answered);
@@ -246,8 +246,7 @@ runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed,
     co_await refuse(core::error_class(error.code).http_status, error, request);
     co_return std::nullopt;
   }
-  co_return Upgrade{
-      .dialect = &dialect, .identity = std::move(**authorized), .key = std::string(*key), .rest = reader_.take_rest()};
+  co_return Upgrade{.entrance = std::move(**authorized), .key = std::string(*key), .rest = reader_.take_rest()};
 }
 
 runtime::Task<bool> HttpSession::drained() {

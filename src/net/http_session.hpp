@@ -15,8 +15,7 @@ namespace belfry::net {
 
 /// An authorized upgrade, ready to be accepted.
 struct Upgrade {
-  dialects::Dialect* dialect = nullptr;
-  std::optional<auth::Identity> identity;
+  std::unique_ptr<dialects::Entrance> entrance;
   std::string key;   ///< `Sec-WebSocket-Key`
   std::string rest;  ///< bytes the client sent behind its request
 };

@@ -205,7 +205,7 @@ void WsSessionImpl::start(Upgrade upgrade, std::move_only_function<void()> on_en
   on_end_ = std::move(on_end);
   arm();
   transport_->queue(accept_upgrade(upgrade.key));
-  guarded([&] { slot_->session = upgrade.dialect->open(*this, std::move(upgrade.identity)); });
+  guarded([&] { slot_->session = upgrade.entrance->open(*this); });
   if (edge_->draining) leave_late();
   pending_ = std::move(upgrade.rest);
   go_on_later();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "belfry/auth/authenticator.hpp"
 #include "belfry/core/result.hpp"
 #include "belfry/realtime/frame.hpp"
 
@@ -68,17 +68,24 @@ struct Handshake {
   std::optional<std::string> origin;
 };
 
+/// A client that was let in, between its handshake and its session: it has what the handshake found out, of which only
+/// the dialect knows what it means. Dropped unopened when the client is gone by then.
+class Entrance {
+ public:
+  virtual ~Entrance() = default;
+  /// After the upgrade, once. `sink` outlives the session's `on_closed`.
+  virtual std::unique_ptr<Session> open(FrameSink& sink) = 0;
+};
+/// The entrance is never null.
+using AuthorizeDone = std::move_only_function<void(core::Result<std::unique_ptr<Entrance>>)>;
+
 /// One protocol on one path. Stateless towards its sessions but for what it shares.
 class Dialect {
  public:
   virtual ~Dialect() = default;
   virtual std::string_view path() const = 0;
-  /// Before the upgrade: kUnauthorized refuses with HTTP 401, kUnavailable with 503. A value without identity connects
-  /// anonymously.
-  virtual void authorize(const Handshake& handshake,
-                         std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) = 0;
-  /// After the upgrade. `sink` outlives the session's `on_closed`.
-  virtual std::unique_ptr<Session> open(FrameSink& sink, std::optional<auth::Identity> identity) = 0;
+  /// Before the upgrade: kUnauthorized refuses with HTTP 401, kUnavailable with 503.
+  virtual void authorize(const Handshake& handshake, AuthorizeDone done) = 0;
 };
 
 }  // namespace belfry::dialects

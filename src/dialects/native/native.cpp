@@ -11,6 +11,19 @@ namespace belfry::dialects {
 namespace native {
 namespace {
 
+class NativeEntrance final : public Entrance {
+ public:
+  NativeEntrance(commands::Services& services, std::optional<auth::Identity> identity)
+      : services_(services), identity_(std::move(identity)) {}
+  std::unique_ptr<Session> open(FrameSink& sink) override {
+    return std::make_unique<NativeSession>(services_, sink, std::move(identity_));
+  }
+
+ private:
+  commands::Services& services_;
+  std::optional<auth::Identity> identity_;
+};
+
 class NativeDialect final : public Dialect {
  public:
   NativeDialect(NativeOptions options, realtime::Hub& hub, domain::RoomReader& reader, domain::Database& database,
@@ -21,13 +34,13 @@ class NativeDialect final : public Dialect {
         services_{std::move(options), hub, reader, authenticator, wheel, clock, metrics, encoder_} {}
   std::string_view path() const override { return "/ws"; }
 
-  void authorize(const Handshake& handshake,
-                 std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) override {
-    native::authorize(handshake, services_.authenticator, database_, services_.clock, std::move(done));
-  }
-
-  std::unique_ptr<Session> open(FrameSink& sink, std::optional<auth::Identity> identity) override {
-    return std::make_unique<NativeSession>(services_, sink, std::move(identity));
+  void authorize(const Handshake& handshake, AuthorizeDone done) override {
+    native::authorize(
+        handshake, services_.authenticator, database_, services_.clock,
+        [&services = services_, done = std::move(done)](core::Result<std::optional<auth::Identity>> identity) mutable {
+          if (!identity) return done(core::fail(std::move(identity.error())));
+          done(std::make_unique<NativeEntrance>(services, std::move(*identity)));
+        });
   }
 
  private:

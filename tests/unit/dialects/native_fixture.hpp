@@ -24,6 +24,7 @@ namespace belfry::dialects::testing {
 using domain::RoomKey;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -295,9 +296,11 @@ class NativeTest : public ::testing::Test {
   };
   std::unique_ptr<Socket> open(std::optional<std::string> token = "one") {
     auto socket = std::make_unique<Socket>();
-    std::optional<auth::Identity> identity;
-    if (token) identity = authenticator.tokens.at(*token);
-    socket->session = dialect->open(socket->sink, std::move(identity));
+    Handshake handshake{.path = "/ws", .query = {}, .authorization = {}, .origin = {}};
+    if (token) handshake.authorization = "Bearer " + *token;
+    dialect->authorize(handshake, [&](core::Result<std::unique_ptr<Entrance>> entrance) {
+      socket->session = entrance.value()->open(socket->sink);
+    });
     return socket;
   }
   /// One text, and what it was answered.

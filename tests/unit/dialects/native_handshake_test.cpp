@@ -17,17 +17,26 @@ class NativeHandshakeTest : public NativeTest {
  protected:
   std::string authorize(std::string query, std::optional<std::string> authorization = std::nullopt) {
     std::string outcome = "nothing";
+    std::unique_ptr<Entrance> entrance;
     dialect->authorize(
         {.path = "/ws", .query = std::move(query), .authorization = std::move(authorization), .origin = {}},
-        [&](core::Result<std::optional<auth::Identity>> identity) {
-          if (!identity) {
-            outcome = std::string(core::error_class(identity.error().code).name);
+        [&](core::Result<std::unique_ptr<Entrance>> answer) {
+          if (answer) {
+            entrance = std::move(*answer);
           } else {
-            outcome = *identity ? "user" : "anonymous";
+            outcome = std::string(core::error_class(answer.error().code).name);
           }
         });
     database.settle();
-    return outcome;
+    return entrance ? who_enters(*entrance) : outcome;
+  }
+  /// Asked by a command that costs no job.
+  std::string who_enters(Entrance& entrance) {
+    Socket socket;
+    socket.session = entrance.open(socket.sink);
+    const auto replies = say(socket, R"({"event":"communication:leave_channel_posts","data":{"channelId":7}})");
+    EXPECT_THAT(replies, ElementsAre(AnyOf(HasSubstr(R"("ok":true)"), HasSubstr("LOGIN_REQUIRED"))));
+    return replies.at(0).find("LOGIN_REQUIRED") == std::string::npos ? "user" : "anonymous";
   }
   /// `secret` is from now on good for one connection.
   void issue(seconds lives = seconds{30}) {

@@ -52,14 +52,13 @@ struct SessionState {
 class FakeDialect final : public dialects::Dialect {
  public:
   std::string_view path() const override { return "/ws"; }
-  void authorize(const dialects::Handshake& handshake,
-                 std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) override;
-  std::unique_ptr<dialects::Session> open(dialects::FrameSink& sink, std::optional<auth::Identity> identity) override;
+  void authorize(const dialects::Handshake& handshake, dialects::AuthorizeDone done) override;
+  std::unique_ptr<dialects::Entrance> entrance();
 
   std::vector<dialects::Handshake> handshakes;
   std::optional<core::Error> refuse;
   bool hold_authorize = false;
-  std::vector<std::move_only_function<void(core::Result<std::optional<auth::Identity>>)>> held;
+  std::vector<dialects::AuthorizeDone> held;
   std::function<void(SessionState&)> on_open;
   std::vector<std::shared_ptr<SessionState>> sessions;
 };

@@ -43,6 +43,22 @@ class FakeSession final : public dialects::Session {
   std::shared_ptr<SessionState> state_;
 };
 
+class FakeEntrance final : public dialects::Entrance {
+ public:
+  explicit FakeEntrance(FakeDialect& dialect) : dialect_(dialect) {}
+  std::unique_ptr<dialects::Session> open(dialects::FrameSink& sink) override {
+    auto state = std::make_shared<SessionState>();
+    state->sink = &sink;
+    dialect_.sessions.push_back(state);
+    auto session = std::make_unique<FakeSession>(state);
+    if (dialect_.on_open) dialect_.on_open(*state);
+    return session;
+  }
+
+ private:
+  FakeDialect& dialect_;
+};
+
 }  // namespace
 
 void FakeService::handle(http::Request request, std::move_only_function<void(http::Response)> done) {
@@ -69,22 +85,14 @@ void FakeService::release() {
   done(std::move(response));
 }
 
-void FakeDialect::authorize(const dialects::Handshake& handshake,
-                            std::move_only_function<void(core::Result<std::optional<auth::Identity>>)> done) {
+void FakeDialect::authorize(const dialects::Handshake& handshake, dialects::AuthorizeDone done) {
   handshakes.push_back(handshake);
   if (hold_authorize) return held.push_back(std::move(done));
   if (refuse) return done(core::fail(*refuse));
-  done(std::optional<auth::Identity>());
+  done(entrance());
 }
 
-std::unique_ptr<dialects::Session> FakeDialect::open(dialects::FrameSink& sink, std::optional<auth::Identity>) {
-  auto state = std::make_shared<SessionState>();
-  state->sink = &sink;
-  sessions.push_back(state);
-  auto session = std::make_unique<FakeSession>(state);
-  if (on_open) on_open(*state);
-  return session;
-}
+std::unique_ptr<dialects::Entrance> FakeDialect::entrance() { return std::make_unique<FakeEntrance>(*this); }
 
 ServerTest::~ServerTest() { stop(); }
 

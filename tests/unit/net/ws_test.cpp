@@ -138,7 +138,7 @@ TEST_F(WebSocketTest, HandshakesThatWaitForTheirDecisionAreBounded) {
   EXPECT_EQ(second.connect(), 503);
   on_loop([&] {
     dialect.hold_authorize = false;
-    dialect.held.at(0)(std::optional<auth::Identity>());
+    dialect.held.at(0)(dialect.entrance());
   });
   EXPECT_EQ(first.answer().value().status, 101);
   on_loop([&] { dialect.refuse = core::Error::unauthorized(core::Reason::kTokenInvalid, "No."); });
@@ -711,7 +711,7 @@ TEST_F(WebSocketTest, AnUpgradeThatIsAuthorizedWhileDrainingIsToldLikeTheOthers)
   ASSERT_TRUE(eventually([&] { return dialect.held.size() == 1; }));
   on_loop([&] {
     server->drain({.reconnect_within = milliseconds(100)}, [] {});
-    dialect.held.at(0)(std::optional<auth::Identity>());
+    dialect.held.at(0)(dialect.entrance());
   });
   EXPECT_EQ(client.answer().value().status, 101) << "its ticket is used up already";
 }
