@@ -27,8 +27,21 @@ Transport::~Transport() { stop_counting(); }
 
 void Transport::queue(std::shared_ptr<const void> owner, std::string_view bytes) {
   if (failed_ || bytes.empty()) return;
-  chunks_.push_back({std::move(owner), bytes});
+  chunks_.push_back({.owner = std::move(owner), .data = bytes.data(), .size = bytes.size()});
   queued_ += bytes.size();
+  mark_dirty();
+}
+
+void Transport::queue(std::shared_ptr<const void> owner, std::span<const std::string_view> parts) {
+  const auto before = queued_;
+  for (const auto part : parts) {
+    if (failed_ || part.empty()) continue;
+    chunks_.push_back({.owner = nullptr, .data = part.data(), .size = part.size(), .more = true});
+    queued_ += part.size();
+  }
+  if (queued_ == before) return;
+  chunks_.back().owner = std::move(owner);
+  chunks_.back().more = false;
   mark_dirty();
 }
 
@@ -89,13 +102,13 @@ Transport::Sent Transport::send_queue() {
 
 // One contiguous piece: the first chunk itself when it is big or alone, else as many small ones as fit, side by side.
 std::string_view Transport::next_bytes() {
-  const auto& first = chunks_[first_].bytes;
+  const auto first = chunks_[first_].bytes();
   if (first.size() >= kBigChunk || first_ + 1 == chunks_.size()) return first;
   auto& scratch = flusher_->scratch();
   scratch.resize(kSendBytes);
   std::size_t used = 0;
   for (auto at = first_; at < chunks_.size(); ++at) {
-    const auto& bytes = chunks_[at].bytes;
+    const auto bytes = chunks_[at].bytes();
     if (bytes.size() >= kBigChunk || used + bytes.size() > kSendBytes) break;
     std::memcpy(scratch.data() + used, bytes.data(), bytes.size());
     used += bytes.size();
@@ -118,15 +131,16 @@ void Transport::advance(std::size_t taken) {
   sent_ += taken;
   while (taken > 0) {
     auto& chunk = chunks_[first_];
-    if (taken < chunk.bytes.size()) {
-      chunk.bytes.remove_prefix(taken);
+    if (taken < chunk.size) {
+      chunk.data += taken;
+      chunk.size -= taken;
       begun_ = true;
       break;
     }
-    taken -= chunk.bytes.size();
+    taken -= chunk.size;
+    begun_ = chunk.more;
     chunk = {};
     ++first_;
-    begun_ = false;
   }
   if (first_ == chunks_.size()) {
     first_ = 0;
@@ -150,9 +164,13 @@ void Transport::wait_writable() {
 }
 
 void Transport::drop_unsent() {
-  const auto keep = first_ + (begun_ ? 1 : 0);
+  auto keep = first_;
+  if (begun_) {
+    while (chunks_[keep].more) ++keep;
+    ++keep;
+  }
   if (keep >= chunks_.size()) return;
-  for (auto at = keep; at < chunks_.size(); ++at) queued_ -= chunks_[at].bytes.size();
+  for (auto at = keep; at < chunks_.size(); ++at) queued_ -= chunks_[at].size;
   chunks_.resize(keep);
   account();
   mark_dirty();

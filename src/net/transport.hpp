@@ -47,6 +47,8 @@ class Transport : public std::enable_shared_from_this<Transport> {
   /// `owner` keeps `bytes` alive; null for static bytes.
   void queue(std::shared_ptr<const void> owner, std::string_view bytes);
   void queue(std::string bytes);
+  /// Parts of one thing, that leaves whole or not at all. `owner` keeps the bytes of all of them alive.
+  void queue(std::shared_ptr<const void> owner, std::span<const std::string_view> parts);
   std::size_t queued() const { return queued_; }
   /// The kernel took no more at the last try.
   bool blocked() const { return waiting_; }
@@ -90,7 +92,10 @@ class Transport : public std::enable_shared_from_this<Transport> {
 
   struct Chunk {
     std::shared_ptr<const void> owner;
-    std::string_view bytes;
+    const char* data = nullptr;
+    std::size_t size : 63 = 0;
+    bool more : 1 = false;  ///< the next chunk is of the same thing, and keeps these bytes alive
+    std::string_view bytes() const { return {data, size}; }
   };
   enum class Sent : std::uint8_t { kAll, kBlocked, kFailed };
 
@@ -116,7 +121,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   std::size_t queued_ = 0;
   std::size_t accounted_ = 0;
   std::uint64_t sent_ = 0;
-  bool begun_ = false;  ///< some bytes of the first chunk are sent
+  bool begun_ = false;  ///< some bytes of what the first chunk is part of are sent
   bool dirty_ = false;
   bool waiting_ = false;
   bool progress_wanted_ = false;

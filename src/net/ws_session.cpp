@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -40,6 +41,12 @@ struct SessionSlot {
   WsSessionImpl* carrier = nullptr;  ///< null from its end on
 };
 
+/// What one socket has of its own around the bodies of a shared frame.
+struct OwnEnds {
+  realtime::SharedFrame frame;
+  std::string bytes;
+};
+
 /// A command's `done`. One that is dropped counts as called.
 class Answer {
  public:
@@ -69,6 +76,7 @@ class WsSessionImpl final : public WsSession,
 
   void send(const realtime::SharedFrame& frame) override;
   bool offer(const realtime::SharedFrame& frame) override;
+  bool offer(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) override;
   bool writable() const override;
   void close(CloseCode code, std::string_view reason) override;
 
@@ -103,6 +111,8 @@ class WsSessionImpl final : public WsSession,
   void deliver(std::string_view text);
   void on_unanswered();
   void answer_ping(std::string_view payload);
+  void queue_with(const realtime::SharedFrame& frame, std::span<const std::string_view> tails);
+  void queued_behind(std::size_t waiting);
   void send_close(std::uint16_t code, std::string_view reason);
   void tear_down();
 
@@ -334,12 +344,49 @@ bool WsSessionImpl::offer(const realtime::SharedFrame& frame) {
   return true;
 }
 
-// One answer may be larger than the whole limit: what counts is how much it finds waiting.
+bool WsSessionImpl::offer(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) {
+  if (!writable()) return false;
+  if (closing_ || gone_) return true;
+  const auto waiting = transport_->queued();
+  queue_with(frame, tails);
+  queued_behind(waiting);
+  return true;
+}
+
+// What is between two bodies is one part: a tail, the next header and the next head.
+void WsSessionImpl::queue_with(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) {
+  const auto ends = std::make_shared<OwnEnds>();
+  ends->frame = frame;
+  std::vector<std::size_t> bodies;  // where in `ends->bytes` each one comes in
+  bodies.reserve(frame->count());
+  for (std::size_t i = 0; i < frame->count(); ++i) {
+    realtime::append_text_header(ends->bytes, frame->head(i).size() + frame->body(i).size() + tails[i].size());
+    bodies.push_back(ends->bytes.append(frame->head(i)).size());
+    ends->bytes.append(tails[i]);
+  }
+  std::vector<std::string_view> parts;
+  parts.reserve(2 * bodies.size() + 1);
+  const std::string_view own = ends->bytes;
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    parts.push_back(own.substr(from, bodies[i] - from));
+    parts.push_back(frame->body(i));
+    from = bodies[i];
+  }
+  parts.push_back(own.substr(from));
+  transport_->queue(ends, parts);
+}
+
 void WsSessionImpl::send(const realtime::SharedFrame& frame) {
   if (closing_ || gone_) return;
-  const auto limit = edge_->limits.max_queued_bytes;
   const auto waiting = transport_->queued();
   transport_->queue(frame, frame->wire());
+  queued_behind(waiting);
+}
+
+// One answer may be larger than the whole limit: what counts is how much it finds waiting.
+void WsSessionImpl::queued_behind(std::size_t waiting) {
+  const auto limit = edge_->limits.max_queued_bytes;
   if (transport_->queued() < limit) return;
   transport_->send_now();
   if (waiting > kHardFactor * limit) give_up_reader();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,9 @@ class FrameSink {
   virtual void send(const realtime::SharedFrame& frame) = 0;
   /// `send`, if it is writable. False: it is not, and the frame was not taken.
   virtual bool offer(const realtime::SharedFrame& frame) = 0;
+  /// The same, but message i ends with `tails[i]`, there during the call only, instead of its own tail. The bodies stay
+  /// shared.
+  virtual bool offer(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) = 0;
   /// Bytes queued, not yet taken by the kernel, below the limit.
   virtual bool writable() const = 0;
   /// Sends what is queued, then the close frame, then waits a bounded time for the peer's.

@@ -266,6 +266,10 @@ class FakeSink final : public FrameSink {
     if (takes) send(frame);
     return takes;
   }
+  bool offer(const realtime::SharedFrame&, std::span<const std::string_view>) override {
+    ADD_FAILURE() << "the dialect's frames are all body";
+    return false;
+  }
   bool writable() const override { return takes; }
   void close(CloseCode code, std::string_view) override {
     EXPECT_FALSE(closed) << "closed twice";

@@ -1,6 +1,8 @@
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -374,6 +376,42 @@ TEST_F(WebSocketTest, AQueueBeyondEveryBoundIsClosedWith4008ThatArrives) {
   const auto state = session();
   on_loop([&] {
     const auto frame = realtime::make_frame(std::string(50'000, '.'));
+    for (int i = 0; i < 1000; ++i) state->sink->send(frame);
+    EXPECT_EQ(metrics.ws_closed_stuck.value(), 1u);
+  });
+  on_loop([&] { EXPECT_LT(metrics.ws_queued_bytes.value(), 100'000); });
+  EXPECT_EQ(client.close_code(), 4008);
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, MessagesMayEndDifferentlyForOneSocket) {
+  start();
+  dialect.on_open = [](SessionState& state) {
+    const auto frame = realtime::join_frames({
+        realtime::make_frame(realtime::FrameParts{.head = "<", .body = "one", .tail = " of all>", .mark = {}}),
+        realtime::make_frame(realtime::FrameParts{.head = "<", .body = "two", .tail = ">", .mark = {}}),
+    });
+    const std::vector<std::string_view> tails{" of mine>", ""};
+    EXPECT_TRUE(state.sink->offer(frame, tails));
+    EXPECT_TRUE(state.sink->offer(frame));
+  };
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  for (const std::string text : {"<one of mine>", "<two", "<one of all>", "<two>"}) EXPECT_EQ(client.read(), text);
+}
+
+// The client finds the close frame only if what began before it is whole.
+TEST_F(WebSocketTest, AMessageInPartsIsNotCutWhenTheReaderIsGivenUp) {
+  start();
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] {
+    const std::string body(50'000, '.');
+    const auto frame =
+        realtime::make_frame(realtime::FrameParts{.head = {}, .body = body, .tail = " of all", .mark = {}});
+    const std::string_view tail = " of mine";
+    while (state->sink->offer(frame, std::span(&tail, 1))) continue;
     for (int i = 0; i < 1000; ++i) state->sink->send(frame);
     EXPECT_EQ(metrics.ws_closed_stuck.value(), 1u);
   });

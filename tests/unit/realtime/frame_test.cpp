@@ -26,5 +26,35 @@ TEST(FrameTest, CarriesTheHeaderOfAnUnmaskedFinalTextFrame) {
   }
 }
 
+TEST(FrameTest, HasItsBodyWithoutHeadAndTail) {
+  const Mark mark{domain::RoomKind::kDiscussion, core::ChannelId{7}, core::EventId{}};
+  const Frame frame(FrameParts{.head = "<", .body = "event", .tail = " 1>", .mark = mark});
+  EXPECT_EQ(frame.wire(), "\x81\x09<event 1>");
+  EXPECT_EQ(frame.text(), "<event 1>");
+  EXPECT_EQ(frame.head(), "<");
+  EXPECT_EQ(frame.body(), "event");
+  EXPECT_EQ(frame.mark(), mark);
+}
+
+TEST(FrameTest, PlainTextIsAllBodyAndMarksNothing) {
+  const Frame frame("event");
+  EXPECT_EQ(frame.head(), "");
+  EXPECT_EQ(frame.body(), "event");
+  EXPECT_FALSE(frame.mark());
+}
+
+TEST(FrameTest, MessagesThatLeaveTogetherKeepTheirParts) {
+  const Mark mark{domain::RoomKind::kPosts, core::ChannelId{7}, core::EventId{}};
+  const auto first = make_frame(FrameParts{.head = "<", .body = "first", .tail = ">", .mark = mark});
+  const auto joined = join_frames({first, make_frame("second")});
+  ASSERT_EQ(joined->count(), 2U);
+  EXPECT_EQ(joined->wire(), "\x81\x07<first>\x81\x06second");
+  EXPECT_EQ(joined->head(0), "<");
+  EXPECT_EQ(joined->body(0), "first");
+  EXPECT_EQ(joined->mark(0), mark);
+  EXPECT_EQ(joined->body(1), "second");
+  EXPECT_FALSE(joined->mark(1));
+}
+
 }  // namespace
 }  // namespace belfry::realtime
