@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "belfry/realtime/frame.hpp"
+
 namespace belfry::net {
 namespace {
 
@@ -134,7 +136,7 @@ std::expected<FrameReader::Header, CloseCode> FrameReader::read_header(std::span
 }
 
 ClientFrame FrameReader::next(std::span<char>& bytes) {
-  if (std::exchange(delivered_, false)) std::string().swap(text_);
+  if (std::exchange(delivered_, false)) std::string().swap(message_);
   while (true) {
     if (!in_frame_) {
       const auto header = read_header(bytes);
@@ -168,7 +170,7 @@ void FrameReader::begin_frame(const Header& header) {
   mask_ = header.mask;
 }
 
-// Text that came in one piece is given out as it lies.
+// What came in one piece is given out as it lies.
 ClientFrame FrameReader::read_payload(std::span<char>& bytes) {
   const auto piece = bytes.first(std::min(bytes.size(), left_));
   bytes = bytes.subspan(piece.size());
@@ -181,12 +183,19 @@ ClientFrame FrameReader::read_payload(std::span<char>& bytes) {
     in_message_ = false;
     message_bytes_ = 0;
   }
-  if (binary_) return {.kind = complete ? Kind::kBinary : Kind::kNone};
-  if (complete && text_.empty()) return {.kind = Kind::kText, .code = 0, .payload = view(piece)};
-  text_.append(piece.data(), piece.size());
+  const auto kind = binary_ ? Kind::kBinary : Kind::kText;
+  if (complete && message_.empty()) return {.kind = kind, .code = 0, .payload = view(piece)};
+  message_.append(piece.data(), piece.size());
   if (!complete) return {};
   delivered_ = true;
-  return {.kind = Kind::kText, .code = 0, .payload = text_};
+  return {.kind = kind, .code = 0, .payload = message_};
+}
+
+std::string binary_frame(std::string_view payload) {
+  std::string bytes;
+  realtime::append_text_header(bytes, payload.size());
+  bytes.front() = static_cast<char>(kFinalBit | kBinary);
+  return bytes.append(payload);
 }
 
 std::string pong_frame(std::string_view payload) { return control_frame(kPong, payload); }

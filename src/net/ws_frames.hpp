@@ -20,7 +20,7 @@ struct ClientFrame {
   enum class Kind : std::uint8_t {
     kNone,    ///< more bytes are needed
     kText,    ///< a whole message, of one frame or of several: `payload`
-    kBinary,  ///< a whole message, which is not kept
+    kBinary,  ///< the same
     kPing,    ///< `payload`
     kPong,
     kClose,   ///< `code`, 0 when the client gave none
@@ -33,7 +33,8 @@ struct ClientFrame {
 
 /// Finds the frames in a client's bytes, however these are cut. What is wrong is said as soon as it can be known: a
 /// header that breaks the rules (mask, reserved bits, opcode, order, shortest length, length of a control frame), a
-/// message that is announced to be too long, text that cannot become UTF-8. Keeps memory for unfinished text only.
+/// message that is announced to be too long, text that cannot become UTF-8. Keeps memory for an unfinished message
+/// only.
 class FrameReader {
  public:
   explicit FrameReader(std::size_t max_message_bytes) : max_message_bytes_(max_message_bytes) {}
@@ -56,16 +57,18 @@ class FrameReader {
   std::size_t max_message_bytes_;
   std::size_t message_bytes_ = 0;  ///< announced by the frames of this message so far
   std::size_t left_ = 0;           ///< of the frame's payload
-  std::string text_;               ///< what came of an unfinished message
+  std::string message_;            ///< what came of an unfinished one
   Utf8Check utf8_;
   Mask mask_{};
   bool in_message_ = false;  ///< the next data frame continues it
   bool in_frame_ = false;
   bool final_ = false;  ///< the frame is the message's last one
   bool binary_ = false;
-  bool delivered_ = false;  ///< `text_` was the payload that the last call returned
+  bool delivered_ = false;  ///< `message_` was the payload that the last call returned
 };
 
+/// One whole message.
+std::string binary_frame(std::string_view payload);
 /// A final, unmasked frame with at most 125 bytes.
 std::string pong_frame(std::string_view payload);
 /// The reason is cut to what fits.

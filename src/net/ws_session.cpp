@@ -77,6 +77,7 @@ class WsSessionImpl final : public WsSession,
   void send(const realtime::SharedFrame& frame) override;
   bool offer(const realtime::SharedFrame& frame) override;
   bool offer(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) override;
+  void send_binary(std::string_view bytes) override;
   bool writable() const override;
   void close(CloseCode code, std::string_view reason) override;
 
@@ -108,7 +109,7 @@ class WsSessionImpl final : public WsSession,
   std::span<char> pending_and(std::size_t more);
   void read_frames(std::span<char> bytes);
   void take(const ClientFrame& frame);
-  void deliver(std::string_view text);
+  void deliver(const ClientFrame& message);
   void on_unanswered();
   void answer_ping(std::string_view payload);
   void queue_with(const realtime::SharedFrame& frame, std::span<const std::string_view> tails);
@@ -148,7 +149,7 @@ class WsSessionImpl final : public WsSession,
   std::uint32_t command_ = 0;  ///< the last one's number
   Wait wait_ = Wait::kNothing;
   bool counted_ = false;
-  bool in_command_ = false;  ///< inside of the session's `on_text`
+  bool in_command_ = false;  ///< inside of the session's `on_text` or `on_binary`
   bool owing_ = false;       ///< the last command is not done
   bool drained_after_close_ = false;
 };
@@ -275,9 +276,8 @@ void WsSessionImpl::take(const ClientFrame& frame) {
   using Kind = ClientFrame::Kind;
   switch (frame.kind) {
     case Kind::kText:
-      return deliver(frame.payload);
     case Kind::kBinary:
-      return close(CloseCode::kUnsupportedData, "Binary frames are not supported.");
+      return deliver(frame);
     case Kind::kPing:
       return answer_ping(frame.payload);
     case Kind::kClose:
@@ -292,10 +292,18 @@ void WsSessionImpl::take(const ClientFrame& frame) {
   }
 }
 
-void WsSessionImpl::deliver(std::string_view text) {
+void WsSessionImpl::deliver(const ClientFrame& message) {
   if (closing_ || !session()) return;
+  const bool binary = message.kind == ClientFrame::Kind::kBinary;
+  if (binary && !session()->takes_binary()) {
+    return close(CloseCode::kUnsupportedData, "Binary frames are not supported.");
+  }
   owing_ = in_command_ = true;
-  guarded([&] { session()->on_text(text, Answer(slot_, ++command_)); });
+  guarded([&] {
+    Answer done(slot_, ++command_);
+    if (binary) return session()->on_binary(message.payload, std::move(done));
+    session()->on_text(message.payload, std::move(done));
+  });
   in_command_ = false;
   if (owing_) {
     wait_ = Wait::kAnswer;
@@ -381,6 +389,13 @@ void WsSessionImpl::send(const realtime::SharedFrame& frame) {
   if (closing_ || gone_) return;
   const auto waiting = transport_->queued();
   transport_->queue(frame, frame->wire());
+  queued_behind(waiting);
+}
+
+void WsSessionImpl::send_binary(std::string_view bytes) {
+  if (closing_ || gone_) return;
+  const auto waiting = transport_->queued();
+  transport_->queue(binary_frame(bytes));
   queued_behind(waiting);
 }
 

@@ -28,6 +28,7 @@ void note(const ClientFrame& frame, std::string& out) {
   out.append(frame.payload);
   out += '\n';
   if (frame.kind == Kind::kText) check(frame.payload.size() <= kMaxMessage && belfry::core::is_utf8(frame.payload));
+  if (frame.kind == Kind::kBinary) check(frame.payload.size() <= kMaxMessage);
   if (frame.kind == Kind::kPing) check(frame.payload.size() <= 125);
 }
 

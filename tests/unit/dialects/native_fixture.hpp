@@ -270,6 +270,7 @@ class FakeSink final : public FrameSink {
     ADD_FAILURE() << "the dialect's frames are all body";
     return false;
   }
+  void send_binary(std::string_view) override { ADD_FAILURE() << "the dialect speaks text only"; }
   bool writable() const override { return takes; }
   void close(CloseCode code, std::string_view) override {
     EXPECT_FALSE(closed) << "closed twice";

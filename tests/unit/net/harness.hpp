@@ -35,7 +35,8 @@ class FakeService final : public http::Service {
 /// What happened to the sessions of a FakeDialect. All of it on the loop's thread.
 struct SessionState {
   dialects::FrameSink* sink = nullptr;
-  std::vector<std::string> texts;
+  std::vector<std::string> texts;  ///< and binary messages, in their order
+  bool takes_binary = false;
   std::vector<std::move_only_function<void()>> owed;
   bool hold_done = false;
   bool throw_on_text = false;
@@ -44,7 +45,7 @@ struct SessionState {
   int closed = 0;
   int destroyed = 0;
   bool destroyed_while_owing = false;
-  std::function<void(SessionState&, std::string_view)> on_text;
+  std::function<void(SessionState&, std::string_view)> on_text;  ///< of binary messages too
   std::function<void(SessionState&)> on_writable;
 };
 

@@ -19,15 +19,11 @@ class FakeSession final : public dialects::Session {
     state_->destroyed_while_owing |= !state_->owed.empty();
   }
   void on_text(std::string_view text, std::move_only_function<void()> done) override {
-    state_->texts.emplace_back(text);
-    if (state_->throw_on_text) throw std::runtime_error("broken session");
-    if (state_->on_text) {
-      state_->on_text(*state_, text);
-    } else {
-      state_->sink->send(realtime::make_frame(text));
-    }
-    if (state_->hold_done) return state_->owed.push_back(std::move(done));
-    done();
+    hear(text, [&] { state_->sink->send(realtime::make_frame(text)); }, std::move(done));
+  }
+  bool takes_binary() const override { return state_->takes_binary; }
+  void on_binary(std::string_view bytes, std::move_only_function<void()> done) override {
+    hear(bytes, [&] { state_->sink->send_binary(bytes); }, std::move(done));
   }
   void on_writable() override {
     ++state_->writable_calls;
@@ -40,6 +36,19 @@ class FakeSession final : public dialects::Session {
   void on_closed() override { ++state_->closed; }
 
  private:
+  template <class Echo>
+  void hear(std::string_view message, Echo echo, std::move_only_function<void()> done) {
+    state_->texts.emplace_back(message);
+    if (state_->throw_on_text) throw std::runtime_error("broken session");
+    if (state_->on_text) {
+      state_->on_text(*state_, message);
+    } else {
+      echo();
+    }
+    if (state_->hold_done) return state_->owed.push_back(std::move(done));
+    done();
+  }
+
   std::shared_ptr<SessionState> state_;
 };
 

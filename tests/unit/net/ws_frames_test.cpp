@@ -59,7 +59,7 @@ std::string describe(const ClientFrame& of) {
     case Kind::kText:
       return "text(" + std::string(of.payload) + ") ";
     case Kind::kBinary:
-      return "binary ";
+      return "binary(" + std::string(of.payload) + ") ";
     case Kind::kPing:
       return "ping(" + std::string(of.payload) + ") ";
     case Kind::kPong:
@@ -217,10 +217,12 @@ std::vector<Case> cases() {
        "text(" + euro + ") text(a) broken(1007) "},
 
       // binary
-      {"binary", frame(kBinary, "\xff\xfe"), "binary "},
-      {"empty binary", frame(kBinary, ""), "binary "},
-      {"binary in parts", frame(0x02, "\xff") + frame(kPing, "p") + frame(kLast, "\xfe"), "ping(p) binary "},
-      {"text behind binary", frame(kBinary, "\xe2") + frame(kText, "a"), "binary text(a) "},
+      {"binary", frame(kBinary, "\xff\xfe"), "binary(\xff\xfe) "},
+      {"empty binary", frame(kBinary, ""), "binary() "},
+      {"binary in parts", frame(0x02, "\xff") + frame(kPing, "p") + frame(kLast, "\xfe"), "ping(p) binary(\xff\xfe) "},
+      {"text behind binary", frame(kBinary, "\xe2") + frame(kText, "a"), "binary(\xe2) text(a) "},
+      {"text behind binary in parts", frame(0x02, "\xe2") + frame(kLast, "") + frame(kText, "a"),
+       "binary(\xe2) text(a) "},
 
       // 5.5.1 and 7.4: close
       {"close", frame(kClose, ""), "close(0) "},

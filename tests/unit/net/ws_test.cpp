@@ -495,6 +495,68 @@ TEST_F(WebSocketTest, EachBadFrameHasItsCloseCode) {
   expect_baseline();
 }
 
+TEST_F(WebSocketTest, BinaryGoesBothWaysForASessionThatTakesIt) {
+  start();
+  dialect.on_open = [](SessionState& state) { state.takes_binary = true; };
+  RawClient client(port);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  const std::string bytes("\xff\x00\xfe", 3);
+  const std::string big(65'536, '\xe2');
+  client.send(masked(0x82, bytes) + masked(0x81, "text") + masked(0x02, "\xff") + masked(0x80, "\xfe") +
+              std::string("\x82\xff\0\0\0\0\0\1\0\0\0\0\0\0", 14) + big);
+  const auto expected =
+      "\x82\x03" + bytes + "\x81\x04text" + "\x82\x02\xff\xfe" + std::string("\x82\x7f\0\0\0\0\0\1\0\0", 10) + big;
+  EXPECT_EQ(client.read(expected.size()), expected);
+  EXPECT_EQ(session()->texts, (std::vector<std::string>{bytes, "text", "\xff\xfe", big}));
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, BinaryWaitsForTheCommandBeforeItAndTheNextOneForIt) {
+  start();
+  dialect.on_open = [](SessionState& state) {
+    state.takes_binary = true;
+    state.hold_done = true;
+  };
+  WsClient client(port);
+  ASSERT_EQ(client.connect(), 101);
+  client.send("one");
+  client.send("two", true);
+  client.send("three", true);
+  client.send("four");
+  const auto state = session();
+  for (const std::string expected : {"one", "two", "three", "four"}) {
+    ASSERT_TRUE(eventually([&] { return state->owed.size() == 1; })) << expected;
+    EXPECT_EQ(client.read(), expected);
+    on_loop([&] {
+      EXPECT_EQ(state->texts.back(), expected);
+      auto done = std::move(state->owed.front());
+      state->owed.clear();
+      done();
+    });
+  }
+  on_loop([&] { EXPECT_EQ(state->texts.size(), 4u); });
+  client.close();
+  expect_baseline();
+}
+
+TEST_F(WebSocketTest, BinaryToAStuckReaderIsBoundedAsTextIs) {
+  start();
+  WsClient client(port, 4096);
+  ASSERT_EQ(client.connect(), 101);
+  const auto state = session();
+  on_loop([&] {
+    const std::string bytes(50'000, 'b');
+    while (state->sink->writable()) state->sink->send_binary(bytes);
+    for (int i = 0; i < 1000; ++i) state->sink->send_binary(bytes);
+    EXPECT_EQ(metrics.ws_closed_stuck.value(), 1u);
+  });
+  on_loop([&] { EXPECT_LT(metrics.ws_queued_bytes.value(), 100'000); });
+  EXPECT_EQ(client.close_code(), 4008);
+  expect_baseline();
+}
+
 TEST_F(WebSocketTest, AFragmentedMessageArrivesAsOne) {
   start();
   RawClient client(port);
