@@ -3,6 +3,8 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "belfry/domain/database.hpp"
@@ -52,6 +54,7 @@ class PgUnitOfWork final : public domain::UnitOfWork {
   std::int64_t next_seq(const domain::RoomKey& room) override { return writer_.next_seq(room); }
 
   std::vector<domain::RoomPlace> places(std::span<const domain::RoomKey> rooms) override;
+  std::optional<std::string> node_key(std::string_view purpose) override;
 
   domain::ChannelRepository& channels() override { return channels_; }
   domain::PostRepository& posts() override { return posts_; }

@@ -297,6 +297,29 @@ TEST(StorageEngine, AReadJobSeesOneSnapshotAndCannotWrite) {
   EXPECT_EQ(written.error().code, core::ErrorCode::kInternal);
 }
 
+TEST(StorageEngine, AKeyIsTheSameOnEveryNodeAndAnotherForEachPurpose) {
+  Node one(options_for(database().url()));
+  Node two(options_for(database().url()));
+  using Key = std::optional<std::string>;
+  const auto ask = [](Node& node, JobMode mode, const std::string& purpose) {
+    Key key;
+    auto done = node.submit(mode, [&](UnitOfWork& work) -> Result<void> {
+      key = work.node_key(purpose);
+      return {};
+    });
+    EXPECT_TRUE(done.get());
+    return key;
+  };
+  const auto key = ask(one, JobMode::kStatement, "recovery");
+  ASSERT_TRUE(key);
+  EXPECT_EQ(key->size(), 32U);
+  EXPECT_EQ(ask(two, JobMode::kRead, "recovery"), key);
+  const auto other = ask(one, JobMode::kRead, "bus");
+  ASSERT_TRUE(other);
+  EXPECT_NE(other, key);
+  EXPECT_EQ(ask(one, JobMode::kRead, "nothing'; --"), std::nullopt);
+}
+
 TEST(StorageEngine, AThrowingBodyIsAnInternalErrorAndRollsBack) {
   Node node(options_for(database().url(), 1));
   const auto place = make_place(database().url());

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -314,6 +315,10 @@ class UnitOfWork {
 
   /// Once each, in any order, rooms that do not exist left out. One statement in the real store.
   virtual std::vector<RoomPlace> places(std::span<const RoomKey> rooms);
+
+  /// The raw bytes of a secret that all nodes of this database share and no client has: what one node signs with it,
+  /// every other can check. It stays the same while its row does. Empty: there is no key for this purpose.
+  virtual std::optional<std::string> node_key(std::string_view purpose) = 0;
 
   virtual ChannelRepository& channels() = 0;
   virtual PostRepository& posts() = 0;

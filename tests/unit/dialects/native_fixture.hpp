@@ -61,6 +61,7 @@ class FakeWork final : public domain::UnitOfWork,
   std::map<std::string, domain::Ticket> tickets_left;
   std::set<core::UserId> vips;
   std::set<core::UserId> banned;
+  std::map<std::string, std::string, std::less<>> node_keys;
 
   domain::SharedEvent append(const RoomKey& room, domain::EventType type, domain::EventPayload payload) {
     auto& log = logs[room];
@@ -85,6 +86,10 @@ class FakeWork final : public domain::UnitOfWork,
   void adopt(const RoomKey&) override { domain::testing::unused(); }
   core::EventId append(const RoomKey&, domain::EventDraft) override { domain::testing::unused(); }
   std::int64_t next_seq(const RoomKey&) override { domain::testing::unused(); }
+  std::optional<std::string> node_key(std::string_view purpose) override {
+    const auto found = node_keys.find(purpose);
+    return found == node_keys.end() ? std::nullopt : std::optional(found->second);
+  }
   domain::ChannelRepository& channels() override { return *this; }
   domain::PostRepository& posts() override { domain::testing::unused(); }
   domain::ThreadRepository& threads() override { return *this; }

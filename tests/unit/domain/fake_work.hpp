@@ -164,6 +164,7 @@ class FakeWork final : public UnitOfWork,
     if (!locked_rooms.contains(room)) throw std::logic_error("room not locked");
     return seqs_[room] + 1;
   }
+  std::optional<std::string> node_key(std::string_view) override { return std::nullopt; }
   ChannelRepository& channels() override { return *this; }
   PostRepository& posts() override { return *this; }
   ThreadRepository& threads() override { return *this; }
