@@ -25,8 +25,9 @@ One line break at the end of such a file does not count. Setting both in one pla
 Durations are a whole number and a unit: `500ms`, `2s`, `15m`, `12h`, `7d`.
 
 The start is refused, and every problem is named with its key, its place and what is allowed, when a value is bad (even where
-another place would win over it), when the file has an unknown key, or when a flag is unknown; the exit code is 2. An empty variable
-counts as not set. An unknown `BELFRY_*` variable is only a warning, since container platforms add some of their own.
+another place would win over it), when two settings do not go together, when the file has an unknown key, or when a flag is unknown;
+the exit code is 2. An empty variable counts as not set. An unknown `BELFRY_*` variable is only a warning, since container platforms
+add some of their own.
 
 `belfry check-config` shows what takes effect and where it comes from.
 

@@ -27,6 +27,7 @@ namespace {
 std::expected<std::string, std::string> value_text(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
   if (const auto* list = node.as_array()) {
     std::string joined;
     for (const auto& item : *list) {
@@ -40,7 +41,7 @@ std::expected<std::string, std::string> value_text(const toml::node& node) {
     return joined;
   }
   if (node.is_table()) return std::unexpected("there are no tables; every key stands at the top");
-  return std::unexpected("a value is text, an integer or a list of text");
+  return std::unexpected("a value is text, an integer, a boolean or a list of text");
 }
 
 }  // namespace

@@ -31,6 +31,21 @@ bool whole_seconds(Settings& settings, std::string_view text) {
   return true;
 }
 
+template <auto Member, std::int64_t MinMilliseconds, std::int64_t MaxMilliseconds>
+bool duration(Settings& settings, std::string_view text) {
+  const auto value = parse_duration(text);
+  if (!value || value->count() < MinMilliseconds || value->count() > MaxMilliseconds) return false;
+  settings.*Member = *value;
+  return true;
+}
+
+template <auto Member>
+bool boolean(Settings& settings, std::string_view text) {
+  const auto value = parse_boolean(text);
+  if (value) settings.*Member = *value;
+  return value.has_value();
+}
+
 template <auto Member, std::size_t Min, std::size_t Max>
 bool text_of(Settings& settings, std::string_view text) {
   if (text.size() < Min || text.size() > Max || text.find('\0') != std::string_view::npos) return false;
@@ -235,6 +250,22 @@ constexpr std::array kKeys{
         .allowed = "1 to 100000, per second",
         .description = "Commands per second that a WebSocket connection regains.",
         .apply = integer<&Settings::ws_command_rate, 1, 100000>},
+    Key{.name = "socketio_ping_interval",
+        .type = "duration",
+        .default_value = "25s",
+        .allowed = "100ms to 5m",
+        .description =
+            "How often a Socket.IO client is asked for a sign of life. A proxy that cuts silent connections sooner "
+            "needs less.",
+        .apply = duration<&Settings::socketio_ping_interval, 100, 300'000>},
+    Key{.name = "socketio_ping_timeout",
+        .type = "duration",
+        .default_value = "20s",
+        .allowed = "100ms to 5m",
+        .description =
+            "How long the answer of a Socket.IO client may take before its session is over. The client waits for the "
+            "next question as long as this and `socketio_ping_interval` together, then it connects anew.",
+        .apply = duration<&Settings::socketio_ping_timeout, 100, 300'000>},
     Key{.name = "log_level",
         .type = "choice",
         .default_value = "info",
@@ -247,6 +278,14 @@ constexpr std::array kKeys{
         .allowed = "json, text",
         .description = "One JSON object per line, or text for people. `belfry dev` prefers text.",
         .apply = log_format},
+    Key{.name = "test_echo",
+        .type = "boolean",
+        .default_value = "false",
+        .allowed = "true, false, 1, 0; true only with a loopback address in `listen`",
+        .description =
+            "Handlers that echo, for conformance tests of Socket.IO clients; refused unless the server listens on "
+            "loopback (127.0.0.0/8 or ::1). Not for production.",
+        .apply = boolean<&Settings::test_echo>},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "belfry/config/settings.hpp"
 #include "config/file.hpp"
+#include "config/values.hpp"
 
 namespace belfry::config {
 namespace {
@@ -54,6 +55,7 @@ class Loader {
   std::expected<Loaded, std::vector<std::string>> run() {
     read_config();
     for (const auto& key : keys()) load_key(key);
+    refuse_what_does_not_go_together();
     for (const auto& flag : input_.flags) refuse_unknown_flag(flag.first);
     warn_of_unknown_variables();
     if (!problems_.empty()) return std::unexpected(std::move(problems_));
@@ -135,6 +137,19 @@ class Loader {
   std::string shown_value(const Key& key) const {
     if (key.secret) return set_ ? "set" : "unset";
     return set_ ? without_credentials(key, value_) : "";
+  }
+
+  /// Of the values that take effect, whichever layers they come from.
+  void refuse_what_does_not_go_together() {
+    const auto& settings = loaded_.settings;
+    if (settings.test_echo && !is_loopback(settings.listen)) {
+      problem("test_echo (" + source_of("test_echo") + "): needs a loopback address (127.0.0.0/8 or ::1) in listen (" +
+              source_of("listen") + "), which is " + quoted(to_text(settings.listen)));
+    }
+  }
+
+  std::string source_of(std::string_view name) const {
+    return std::ranges::find(loaded_.effective, name, &Effective::name)->source;
   }
 
   void refuse_unknown_flag(const std::string& name) {

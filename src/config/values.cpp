@@ -1,6 +1,7 @@
 #include "config/values.hpp"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
@@ -102,6 +103,19 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     return std::nullopt;
   }
   return Endpoint{std::move(address), *port};
+}
+
+bool is_loopback(const Endpoint& endpoint) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, endpoint.address.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24U == IN_LOOPBACKNET;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, endpoint.address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::optional<bool> parse_boolean(std::string_view text) {
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return std::nullopt;
 }
 
 bool is_origin(std::string_view text) {

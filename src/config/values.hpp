@@ -17,6 +17,10 @@ std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<std::int64_t> parse_size(std::string_view text);
 /// An IP literal and a port: `127.0.0.1:8080`, `[::1]:0`.
 std::optional<Endpoint> parse_endpoint(std::string_view text);
+/// The address can be reached from this machine only: 127.0.0.0/8 or ::1, however it is spelled.
+bool is_loopback(const Endpoint& endpoint);
+/// `true`, `false`, `1` or `0`.
+std::optional<bool> parse_boolean(std::string_view text);
 /// `scheme://host[:port]` in lower case, http or https, nothing behind it.
 bool is_origin(std::string_view text);
 /// http or https with a host; no spaces, control characters, query or fragment; at most 2048 bytes.

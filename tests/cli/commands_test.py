@@ -77,6 +77,17 @@ class Configuration(unittest.TestCase):
         self.assertNotIn(SECRET, done.stdout + done.stderr)
         self.assertEqual(done.stderr.count("BELFRY_TYPO"), 1)
 
+    def test_echo_beyond_loopback_stops_the_start_and_is_told_by_check_config(self):
+        for command in ("serve", "dev", "check-config"):
+            done = run(command, "--listen", "0.0.0.0:0", settings={"test_echo": "1", "jwt_secret": SECRET})
+            self.assertEqual((done.returncode, done.stdout), (2, ""), command)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn("test_echo (environment BELFRY_TEST_ECHO)", done.stderr, command)
+            self.assertIn("listen (flag --listen)", done.stderr, command)
+        done = run("check-config", "--listen", "127.0.0.1:0", settings={"test_echo": "1", "jwt_secret": SECRET})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"(?m)^test_echo +1 +environment BELFRY_TEST_ECHO$")
+
     def test_check_config_with_connect_fails_without_a_database(self):
         done = run("check-config", "--connect",
                    settings={"jwt_secret": SECRET, "database_url": "host=127.0.0.1 port=1 connect_timeout=1"})

@@ -28,7 +28,7 @@ enum class Bus : std::uint8_t { kPostgres, kLocal, kNats };
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : std::uint8_t { kJson, kText };
 
-/// Filled by `load`; every value is within its bounds.
+/// Filled by `load`; every value is within its bounds, and they go together.
 struct Settings {
   Endpoint listen;
   std::optional<Endpoint> ops_listen;
@@ -51,8 +51,11 @@ struct Settings {
   int ws_handshake_rate = 0;
   int ws_command_burst = 0;
   int ws_command_rate = 0;
+  std::chrono::milliseconds socketio_ping_interval{0};
+  std::chrono::milliseconds socketio_ping_timeout{0};
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;
+  bool test_echo = false;  ///< then `listen` is a loopback address
 };
 
 /// One declaration. A secret has no flag; its value may stand in a file that `<name>_file` names.

@@ -66,7 +66,10 @@ TEST(LoadTest, DefaultsAreWithinTheirOwnBounds) {
   EXPECT_THAT(settings.allowed_origins, IsEmpty());
   EXPECT_EQ(settings.ws_command_burst, 50);
   EXPECT_EQ(settings.ws_command_rate, 20);
+  EXPECT_EQ(settings.socketio_ping_interval, std::chrono::seconds(25));
+  EXPECT_EQ(settings.socketio_ping_timeout, std::chrono::seconds(20));
   EXPECT_EQ(settings.log_format, LogFormat::kJson);
+  EXPECT_FALSE(settings.test_echo);
 }
 
 struct PrecedenceCase {
@@ -100,7 +103,7 @@ TEST(LoadTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
 TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
   const auto settings = load_well(make_input({},
                                              {
-                                                 {"BELFRY_LISTEN", "[::]:1"},
+                                                 {"BELFRY_LISTEN", "[::1]:1"},
                                                  {"BELFRY_OPS_LISTEN", "127.0.0.1:2"},
                                                  {"BELFRY_DATABASE_URL", "host=/run"},
                                                  {"BELFRY_DB_CONNECTIONS", "3"},
@@ -114,11 +117,14 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
                                                  {"BELFRY_ALLOWED_ORIGINS", "https://a, https://b"},
                                                  {"BELFRY_WS_COMMAND_BURST", "5"},
                                                  {"BELFRY_WS_COMMAND_RATE", "6"},
+                                                 {"BELFRY_SOCKETIO_PING_INTERVAL", "100ms"},
+                                                 {"BELFRY_SOCKETIO_PING_TIMEOUT", "5m"},
                                                  {"BELFRY_LOG_LEVEL", "debug"},
                                                  {"BELFRY_LOG_FORMAT", "text"},
+                                                 {"BELFRY_TEST_ECHO", "1"},
                                              }))
                             .settings;
-  EXPECT_EQ(settings.listen, (Endpoint{"::", 1}));
+  EXPECT_EQ(settings.listen, (Endpoint{"::1", 1}));
   EXPECT_EQ(settings.ops_listen, (Endpoint{"127.0.0.1", 2}));
   EXPECT_EQ(settings.database_url, "host=/run");
   EXPECT_EQ(settings.db_connections, 3);
@@ -132,8 +138,11 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
   EXPECT_THAT(settings.allowed_origins, ElementsAre("https://a", "https://b"));
   EXPECT_EQ(settings.ws_command_burst, 5);
   EXPECT_EQ(settings.ws_command_rate, 6);
+  EXPECT_EQ(settings.socketio_ping_interval, std::chrono::milliseconds(100));
+  EXPECT_EQ(settings.socketio_ping_timeout, std::chrono::minutes(5));
   EXPECT_EQ(settings.log_level, LogLevel::kDebug);
   EXPECT_EQ(settings.log_format, LogFormat::kText);
+  EXPECT_TRUE(settings.test_echo);
 }
 
 TEST(LoadTest, NatsServersAreTakenFromTheBusAndTheirPasswordIsNotShown) {
@@ -176,14 +185,16 @@ TEST(LoadTest, TheConfigFlagBeatsTheVariable) {
   EXPECT_EQ(settings.bus, Bus::kPostgres);
 }
 
-TEST(LoadTest, TheFileTakesTextNumbersAndLists) {
+TEST(LoadTest, TheFileTakesTextNumbersBooleansAndLists) {
   const auto settings =
       load_well(
-          with_file("db_connections = 3\nws_command_rate = \"7\"\nallowed_origins = [\"https://a\", \"https://b\"]\n"))
+          with_file("db_connections = 3\nws_command_rate = \"7\"\nallowed_origins = [\"https://a\", \"https://b\"]\n"
+                    "test_echo = true\n"))
           .settings;
   EXPECT_EQ(settings.db_connections, 3);
   EXPECT_EQ(settings.ws_command_rate, 7);
   EXPECT_THAT(settings.allowed_origins, ElementsAre("https://a", "https://b"));
+  EXPECT_TRUE(settings.test_echo);
 }
 
 struct BadCase {
@@ -213,6 +224,17 @@ TEST(LoadTest, BadValuesNameTheKeyItsSourceAndWhatIsAllowed) {
            {"origin", make_input({}, {{"BELFRY_ALLOWED_ORIGINS", "https://a,*"}}), {"allowed_origins"}},
            {"format", make_input({}, {{"BELFRY_LOG_FORMAT", "xml"}}), {"log_format", "json, text"}},
            {"burst", make_input({}, {{"BELFRY_WS_COMMAND_BURST", "-1"}}), {"ws_command_burst"}},
+           {"ping too often",
+            make_input({{"socketio_ping_interval", "99ms"}}, {}),
+            {"socketio_ping_interval", "flag --socketio-ping-interval", "100ms to 5m"}},
+           {"ping too seldom", make_input({}, {{"BELFRY_SOCKETIO_PING_INTERVAL", "300001ms"}}), {"100ms to 5m"}},
+           {"answer due at once",
+            make_input({}, {{"BELFRY_SOCKETIO_PING_TIMEOUT", "0s"}}),
+            {"socketio_ping_timeout", "100ms to 5m"}},
+           {"answer due too late",
+            make_input({}, {{"BELFRY_SOCKETIO_PING_TIMEOUT", "6m"}}),
+            {"socketio_ping_timeout", "100ms to 5m"}},
+           {"boolean", make_input({}, {{"BELFRY_TEST_ECHO", "yes"}}), {"test_echo", "\"yes\"", "true, false"}},
            {"empty flag", make_input({{"jwt_issuer", ""}}, {}), {"jwt_issuer", "1 to 512"}},
            {"secret too short",
             make_input({}, {{"BELFRY_JWT_SECRET", std::string(31, 'q')}}),
@@ -244,6 +266,21 @@ TEST(LoadTest, BadValuesNameTheKeyItsSourceAndWhatIsAllowed) {
                                  [&](const std::string& part) { return line.find(part) != std::string::npos; });
     });
     EXPECT_TRUE(found) << c.name << ": " << testing::PrintToString(lines);
+  }
+}
+
+TEST(LoadTest, EchoIsForALoopbackAddressOnlyWhereverBothAreSet) {
+  for (const std::string there : {"0.0.0.0:80", "[::]:80", "192.0.2.1:80", "[::ffff:127.0.0.1]:80"}) {
+    EXPECT_THAT(problems(make_input({{"listen", there}}, {{"BELFRY_TEST_ECHO", "true"}})),
+                ElementsAre(AllOf(HasSubstr("test_echo (environment BELFRY_TEST_ECHO)"),
+                                  HasSubstr("listen (flag --listen)"), HasSubstr("\"" + there + "\""))));
+    EXPECT_THAT(problems(make_input({{"listen", there}, {"test_echo", "0"}}, {{"BELFRY_TEST_ECHO", "1"}})), IsEmpty())
+        << "only what takes effect counts";
+  }
+  EXPECT_THAT(problems(with_file("test_echo = true\nlisten = '10.0.0.1:80'")),
+              ElementsAre(AllOf(HasSubstr("test_echo (file /belfry.toml)"), HasSubstr("listen (file /belfry.toml)"))));
+  for (const std::string here : {"127.0.0.1:80", "127.8.9.10:0", "[::1]:80", "[0:0:0:0:0:0:0:1]:80"}) {
+    EXPECT_TRUE(load_well(make_input({{"listen", here}, {"test_echo", "true"}}, {})).settings.test_echo) << here;
   }
 }
 

@@ -115,6 +115,26 @@ TEST(EndpointTest, TextCanBeParsedAgain) {
   for (const std::string text : {"127.0.0.1:8080", "[::1]:9"}) EXPECT_EQ(to_text(*parse_endpoint(text)), text);
 }
 
+TEST(EndpointTest, LoopbackIsWhatOnlyThisMachineReaches) {
+  for (const std::string here : {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1"}) {
+    EXPECT_TRUE(is_loopback({here, 1})) << here;
+  }
+  for (const std::string there :
+       {"0.0.0.0", "128.0.0.1", "126.0.0.1", "10.127.0.1", "::", "::2", "1::1", "::ffff:127.0.0.1", "fe80::1"}) {
+    EXPECT_FALSE(is_loopback({there, 1})) << there;
+  }
+}
+
+TEST(BooleanTest, IsAWordOrADigitAndNothingElse) {
+  EXPECT_EQ(parse_boolean("true"), true);
+  EXPECT_EQ(parse_boolean("1"), true);
+  EXPECT_EQ(parse_boolean("false"), false);
+  EXPECT_EQ(parse_boolean("0"), false);
+  for (const std::string_view bad : {"", "TRUE", "yes", "on", "01", "2", " true", "true ", "-1"}) {
+    EXPECT_EQ(parse_boolean(bad), std::nullopt) << bad;
+  }
+}
+
 TEST(OriginTest, IsSchemeHostAndPortWithNothingBehind) {
   for (const std::string_view good : {"https://app.example.org", "http://localhost:3000", "http://[::1]:3000"}) {
     EXPECT_TRUE(is_origin(good)) << good;
