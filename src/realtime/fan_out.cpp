@@ -143,7 +143,7 @@ const SharedFrame& HubCore::frame_for(FrameCache& cache, const Encoder& encoder,
   for (const auto& [known, frame] : cache) {
     if (known == &encoder) return frame;
   }
-  metrics_.events_encoded.add();
+  metrics_.events_encoded[std::to_underlying(encoder.dialect())].add();
   SharedFrame frame;
   safely([&] { frame = encoder.encode(event); });
   return cache.emplace_back(&encoder, std::move(frame)).second;

@@ -52,20 +52,27 @@ Family histogram(std::string_view name, std::string_view help, Histogram Metrics
           }};
 }
 
-Family responses() {
-  return {"belfry_http_responses_total", "counter", "HTTP responses by status class.",
-          [](std::string& out, std::string_view n, MetricsParts parts) {
-            for (std::size_t i = 1; i < std::tuple_size_v<decltype(Metrics::http_responses)>; ++i) {
+/// One sample for each value of a label, in the order of the counters; one whose value is empty is not shown.
+template <std::size_t N>
+Family counters(std::string_view name, std::string_view help, std::array<Counter, N> Metrics::* member,
+                std::string_view label, const std::array<std::string_view, N>& values) {
+  return {name, "counter", help, [=](std::string& out, std::string_view n, MetricsParts parts) {
+            for (std::size_t i = 0; i < N; ++i) {
+              if (values[i].empty()) continue;
               std::uint64_t total = 0;
-              for (const Metrics* part : parts) total += part->http_responses[i].value();
-              fmt::format_to(std::back_inserter(out), "{}{{class=\"{}xx\"}} {}\n", n, i, total);
+              for (const Metrics* part : parts) total += (part->*member)[i].value();
+              fmt::format_to(std::back_inserter(out), "{}{{{}=\"{}\"}} {}\n", n, label, values[i], total);
             }
           }};
 }
 
+constexpr std::array<std::string_view, 6> kStatusClasses{"", "1xx", "2xx", "3xx", "4xx", "5xx"};
+constexpr std::array<std::string_view, kEventDialects> kDialectNames{"native", "socketio"};
+
 const std::vector<Family>& families() {
   static const std::vector<Family> all{
-      responses(),
+      counters("belfry_http_responses_total", "HTTP responses by status class.", &Metrics::http_responses, "class",
+               kStatusClasses),
       histogram("belfry_http_request_seconds", "Time from a parsed request to its answer.",
                 &Metrics::http_request_seconds),
       gauge("belfry_http_connections", "Open HTTP connections, upgraded ones not counted.", &Metrics::http_connections),
@@ -83,9 +90,9 @@ const std::vector<Family>& families() {
       gauge("belfry_rooms", "Rooms with members on this node.", &Metrics::rooms),
       gauge("belfry_subscriptions", "Memberships of rooms on this node.", &Metrics::subscriptions),
       counter("belfry_deliveries_total", "Events handed to a subscriber.", &Metrics::deliveries),
-      counter("belfry_events_encoded_total",
-              "Events turned into a frame: once per room and dialect, however many subscribers.",
-              &Metrics::events_encoded),
+      counters("belfry_events_encoded_total",
+               "Events turned into a frame, by dialect: once per room, however many subscribers.",
+               &Metrics::events_encoded, "dialect", kDialectNames),
       counter("belfry_refills_total", "Reads of the log for a subscriber that was behind.", &Metrics::refills),
       counter("belfry_suspensions_total", "Subscriptions stopped until access is decided again.",
               &Metrics::suspensions),

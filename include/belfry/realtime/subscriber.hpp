@@ -5,6 +5,7 @@
 #include "belfry/domain/actor.hpp"
 #include "belfry/domain/events.hpp"
 #include "belfry/realtime/frame.hpp"
+#include "belfry/telemetry/metrics.hpp"
 
 namespace belfry::realtime {
 
@@ -14,6 +15,8 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
   virtual SharedFrame encode(const domain::Event& event) const = 0;
+  /// The dialect that its frames are counted for.
+  virtual telemetry::EventDialect dialect() const = 0;
 };
 
 /// One member of rooms: a dialect's session, not its socket. All calls are on the I/O thread; none may destroy the

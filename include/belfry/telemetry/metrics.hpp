@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -47,6 +48,10 @@ class Histogram {
   std::atomic<std::uint64_t> nanos_{0};
 };
 
+/// Whom a frame was made for: the values of the label `dialect`.
+enum class EventDialect : std::uint8_t { kNative, kSocketIo };
+inline constexpr std::size_t kEventDialects = 2;
+
 /// Everything the process counts, or one I/O thread of it. Labels come from closed sets, never ids. Names and help
 /// texts live in metrics.cpp, from which /metrics and docs/metrics.md are printed.
 struct Metrics {
@@ -67,8 +72,8 @@ struct Metrics {
   Gauge rooms;
   Gauge subscriptions;
   Counter deliveries;
-  Counter events_encoded;
-  Counter refills;  ///< reads of the log for a subscriber that was behind
+  std::array<Counter, kEventDialects> events_encoded;  ///< by EventDialect
+  Counter refills;                                     ///< reads of the log for a subscriber that was behind
   Counter suspensions;
   Counter evictions;  ///< room_left frames
   Counter hints;      ///< "the log grew" from the bus

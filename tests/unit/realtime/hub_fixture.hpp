@@ -277,6 +277,8 @@ class ScriptedReads final : public Reads {
 
 class NumberEncoder final : public Encoder {
  public:
+  explicit NumberEncoder(telemetry::EventDialect dialect = telemetry::EventDialect::kNative) : dialect_(dialect) {}
+  telemetry::EventDialect dialect() const override { return dialect_; }
   SharedFrame encode(const domain::Event& event) const override {
     ++encoded;
     if (fails_at == event.seq) throw std::runtime_error("this event cannot be told");
@@ -284,6 +286,9 @@ class NumberEncoder final : public Encoder {
   }
   mutable int encoded = 0;
   std::int64_t fails_at = 0;
+
+ private:
+  telemetry::EventDialect dialect_;
 };
 
 class Reader final : public Subscriber {

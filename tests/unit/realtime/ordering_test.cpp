@@ -196,6 +196,20 @@ TEST_F(OrderingTest, EventIsEncodedOnceForAllReadersOfADialect) {
   EXPECT_EQ(metrics.deliveries.value(), 2U);
 }
 
+TEST_F(OrderingTest, WhatIsEncodedIsCountedForItsDialect) {
+  const NumberEncoder other(telemetry::EventDialect::kSocketIo);
+  Reader of_other(other, user_id(2));
+  tell({world.append(kRoom)});
+  join_and_settle(of_other);
+  tell({world.append(kRoom), world.append(kRoom)});
+  const auto counted = [&](telemetry::EventDialect dialect) {
+    return metrics.events_encoded[std::to_underlying(dialect)].value();
+  };
+  EXPECT_EQ(counted(telemetry::EventDialect::kNative), 3U);
+  EXPECT_EQ(counted(telemetry::EventDialect::kSocketIo), 2U);
+  hub->remove(of_other);
+}
+
 TEST_F(OrderingTest, StaffEventReachesOnlyAdmins) {
   auto admin = reader(2);
   admin->become_admin();

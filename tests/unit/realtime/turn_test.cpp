@@ -39,6 +39,7 @@ class LongEncoder final : public Encoder {
   SharedFrame encode(const domain::Event& event) const override {
     return make_frame(std::string(static_cast<std::size_t>(event.seq) * 1024, 'x'));
   }
+  telemetry::EventDialect dialect() const override { return telemetry::EventDialect::kNative; }
 };
 
 class TurnTest : public HubTest {

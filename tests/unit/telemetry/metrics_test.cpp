@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace belfry::telemetry {
 namespace {
 
@@ -28,6 +30,24 @@ TEST(Metrics, HistogramBucketsAreCumulative) {
   EXPECT_NE(text.find("belfry_job_seconds_bucket{le=\"10\"} 2\n"), std::string::npos);
   EXPECT_NE(text.find("belfry_job_seconds_bucket{le=\"+Inf\"} 3\n"), std::string::npos);
   EXPECT_NE(text.find("belfry_job_seconds_count 3\n"), std::string::npos);
+}
+
+TEST(Metrics, ALabelHasEachOfItsValuesFromTheStartAndNoOther) {
+  Metrics metrics;
+  metrics.http_responses[4].add(7);
+  metrics.events_encoded[std::to_underlying(EventDialect::kSocketIo)].add(3);
+  const std::string text = render(metrics);
+  EXPECT_NE(text.find("# TYPE belfry_http_responses_total counter\n"
+                      "belfry_http_responses_total{class=\"1xx\"} 0\n"
+                      "belfry_http_responses_total{class=\"2xx\"} 0\n"
+                      "belfry_http_responses_total{class=\"3xx\"} 0\n"
+                      "belfry_http_responses_total{class=\"4xx\"} 7\n"
+                      "belfry_http_responses_total{class=\"5xx\"} 0\n#"),
+            std::string::npos);
+  EXPECT_NE(text.find("# TYPE belfry_events_encoded_total counter\n"
+                      "belfry_events_encoded_total{dialect=\"native\"} 0\n"
+                      "belfry_events_encoded_total{dialect=\"socketio\"} 3\n#"),
+            std::string::npos);
 }
 
 TEST(Metrics, WhatSeveralThreadsCountIsAddedUp) {
