@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "belfry/core/text.hpp"
-#include "dialects/native/handshake.hpp"
+#include "dialects/commands/credentials.hpp"
 #include "http/percent.hpp"
 #include "http/query.hpp"
 
@@ -27,6 +27,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (id && *id && **id < 0) std::abort();
   const auto value = query_value(text, "cursor");
   if (value && *value && (!belfry::core::is_utf8(**value) || (*value)->empty())) std::abort();
-  (void)belfry::dialects::native::ticket_in(text);
+  (void)belfry::dialects::commands::ticket_in(text);
   return 0;
 }

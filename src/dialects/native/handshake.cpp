@@ -2,93 +2,37 @@
 
 #include <utility>
 
-#include "belfry/domain/subjects.hpp"
+#include "dialects/commands/credentials.hpp"
 
 namespace belfry::dialects::native {
 
 namespace {
 
-using core::Error;
-using core::Reason;
 using core::Result;
 using Done = std::move_only_function<void(Result<std::optional<auth::Identity>>)>;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape =
-        text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
-    if (escape) {
-      decoded.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
-      i += 2;
-    } else {
-      decoded.push_back(text[i]);
-    }
-  }
-  return decoded;
-}
-
-Error bad_ticket() { return Error::unauthorized(Reason::kTokenInvalid, "The ticket is unknown, used or expired."); }
-
-void redeem(const Handshake& handshake, std::string_view ticket, domain::Database& database, const core::Clock& clock,
-            Done done) {
-  if (!auth::may_be_ticket(ticket, clock.now())) return done(core::fail(bad_ticket()));
-  domain::JobOptions options;
-  options.name = "tickets.redeem";
-  database.run<domain::Ticket>(
-      domain::JobMode::kWrite, std::move(options),
-      [hash = auth::sha256(ticket)](domain::UnitOfWork& work) { return domain::redeem_ticket(work, hash); },
-      [origin = handshake.origin, &clock, done = std::move(done)](Result<domain::Ticket> redeemed) mutable {
-        if (!redeemed) return done(core::fail(std::move(redeemed.error())));
-        if (redeemed->origin && redeemed->origin != origin) return done(core::fail(bad_ticket()));
-        if (redeemed->session_expires_at <= clock.now()) {
-          return done(core::fail(Error::unauthorized(Reason::kTokenExpired, "The token has expired.")));
-        }
-        done(auth::Identity{std::move(redeemed->actor), redeemed->session_expires_at});
-      });
+/// Whoever showed something is known from here on, or refused.
+std::move_only_function<void(Result<auth::Identity>)> as_known(Done done) {
+  return [done = std::move(done)](Result<auth::Identity> identity) mutable {
+    if (!identity) return done(core::fail(std::move(identity.error())));
+    done(std::move(*identity));
+  };
 }
 
 }  // namespace
 
-Result<std::optional<std::string>> ticket_in(std::string_view query) {
-  std::optional<std::string> ticket;
-  while (!query.empty()) {
-    const auto end = query.find('&');
-    const auto pair = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
-    const auto equals = pair.find('=');
-    if (equals == std::string_view::npos) continue;
-    const auto value = percent_decoded(pair.substr(equals + 1));
-    if (auth::looks_like_jwt(value)) {
-      return core::fail(Error::unauthorized(Reason::kTokenInvalid, "A token must not stand in the address."));
-    }
-    if (!ticket && !value.empty() && percent_decoded(pair.substr(0, equals)) == "ticket") ticket = value;
-  }
-  return ticket;
-}
-
 void authorize(const Handshake& handshake, auth::Authenticator& authenticator, domain::Database& database,
                const core::Clock& clock, Done done) {
-  auto ticket = ticket_in(handshake.query);
+  auto ticket = commands::ticket_in(handshake.query);
   if (!ticket) return done(core::fail(std::move(ticket.error())));
   if (handshake.authorization) {
     const auto token = auth::bearer_token(*handshake.authorization);
     if (!token) return done(core::fail(token.error()));
-    return authenticator.verify(*token, auth::Leeway::kNone,
-                                [done = std::move(done)](Result<auth::Identity> identity) mutable {
-                                  if (!identity) return done(core::fail(std::move(identity.error())));
-                                  done(std::move(*identity));
-                                });
+    return authenticator.verify(*token, auth::Leeway::kNone, as_known(std::move(done)));
   }
-  if (*ticket) return redeem(handshake, **ticket, database, clock, std::move(done));
+  if (*ticket) {
+    return commands::redeem_ticket(database, clock, std::move(**ticket), handshake.origin, as_known(std::move(done)));
+  }
   done(std::nullopt);
 }
 

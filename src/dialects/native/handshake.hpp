@@ -1,8 +1,7 @@
 #pragma once
 
+#include <functional>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "belfry/auth/authenticator.hpp"
 #include "belfry/core/result.hpp"
@@ -11,10 +10,6 @@
 #include "belfry/domain/database.hpp"
 
 namespace belfry::dialects::native {
-
-/// The `ticket` of a raw query string, percent-decoded; absent when empty. kUnauthorized when any value is a JSON Web
-/// Token: tokens in addresses end up in logs, so they are refused wherever they stand.
-core::Result<std::optional<std::string>> ticket_in(std::string_view query);
 
 /// Decides on an upgrade by its header, else by its ticket, else as anonymous.
 void authorize(const Handshake& handshake, auth::Authenticator& authenticator, domain::Database& database,
