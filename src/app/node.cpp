@@ -212,7 +212,7 @@ class Node::Impl {
     std::vector<net::Server*> servers;
     for (std::size_t i = 0; i < threads.size(); ++i) {
       auto& bus = shared_bus_ ? shared_bus_->port(i) : *bus_;
-      shards_.push_back(std::make_unique<Shard>(*threads[i], node, bus));
+      shards_.push_back(std::make_unique<Shard>(*threads[i], node, bus, i));
       servers.push_back(&shards_.back()->server());
     }
     first().server().deal_to(servers);

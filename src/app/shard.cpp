@@ -7,6 +7,7 @@
 
 #include "belfry/auth/jwt.hpp"
 #include "belfry/dialects/native.hpp"
+#include "belfry/dialects/socketio.hpp"
 
 namespace belfry::app {
 namespace {
@@ -47,11 +48,23 @@ auth::JwtOptions jwt_options(const config::Settings& settings, outbound::HttpCli
   return options;
 }
 
-dialects::NativeOptions native_options(const config::Settings& settings) {
-  dialects::NativeOptions options;
+dialects::CommandOptions command_options(const config::Settings& settings) {
+  dialects::CommandOptions options;
   options.attachment_url_base = settings.attachment_base_url;
   options.command_burst = settings.ws_command_burst;
   options.command_rate = settings.ws_command_rate;
+  return options;
+}
+
+dialects::SocketIoOptions socketio_options(const NodeParts& node, std::size_t shard) {
+  dialects::SocketIoOptions options;
+  options.commands = command_options(node.settings);
+  options.ping_interval = node.settings.socketio_ping_interval;
+  options.ping_timeout = node.settings.socketio_ping_timeout;
+  options.shard = shard;
+  options.max_sessions = node.limits.max_connections;
+  options.allowed_origins = node.settings.allowed_origins;
+  options.test_echo = node.settings.test_echo;
   return options;
 }
 
@@ -104,7 +117,7 @@ std::unique_ptr<domain::GrantProvider> remote_grants(const NodeParts& node, IoTh
 
 }  // namespace
 
-Shard::Shard(IoThread& io, const NodeParts& node, domain::Bus& bus)
+Shard::Shard(IoThread& io, const NodeParts& node, domain::Bus& bus, std::size_t index)
     : io_(io),
       bus_(bus),
       database_(node.database.port(io.poster(), hooks())),
@@ -112,8 +125,10 @@ Shard::Shard(IoThread& io, const NodeParts& node, domain::Bus& bus)
       authenticator_(auth::make_jwt_authenticator(jwt_options(node.settings, node.client, io.poster()), node.clock)),
       hub_(hub_options(node), *database_, io.wheel, node.clock, io.metrics),
       reader_(realtime::make_room_reader(reader_options(node.settings), *database_, hub_, node.clock, io.metrics)),
-      native_(dialects::make_native_dialect(native_options(node.settings), hub_, *reader_, *database_, *authenticator_,
+      native_(dialects::make_native_dialect(command_options(node.settings), hub_, *reader_, *database_, *authenticator_,
                                             io.wheel, node.clock, io.metrics)),
+      socketio_(dialects::make_socketio_dialect(socketio_options(node, index), hub_, *reader_, *database_,
+                                                *authenticator_, io.wheel, node.clock, io.metrics, io.poster())),
       parts_{.database = *database_,
              .authenticator = *authenticator_,
              .grant_provider = remote_grants_ ? remote_grants_.get() : node.grants,
@@ -123,7 +138,7 @@ Shard::Shard(IoThread& io, const NodeParts& node, domain::Bus& bus)
              .rooms = reader_.get(),
              .all_metrics = node.all_metrics},
       api_(http::make_service(api_options(node.settings), parts_)),
-      server_(io.loop, io.wheel, node.limits, *api_, {native_.get()}, io.metrics) {}
+      server_(io.loop, io.wheel, node.limits, *api_, {native_.get(), socketio_.get()}, io.metrics) {}
 
 void Shard::start() {
   bus_.on_hint([this](const std::optional<domain::LogHint>& hint) { hub_.on_hint(hint); });

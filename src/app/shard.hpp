@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -36,8 +37,8 @@ struct NodeParts {
 /// other shards. Made before the threads run and destroyed after they ended; in between it belongs to its thread.
 class Shard {
  public:
-  /// `bus` is the node's as this shard sees it.
-  Shard(IoThread& io, const NodeParts& node, domain::Bus& bus);
+  /// `bus` is the node's as this shard sees it; `index` its place among the shards.
+  Shard(IoThread& io, const NodeParts& node, domain::Bus& bus, std::size_t index);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -64,6 +65,7 @@ class Shard {
   realtime::Hub hub_;
   std::unique_ptr<realtime::CachedRoomReader> reader_;
   std::unique_ptr<dialects::Dialect> native_;
+  std::unique_ptr<dialects::Dialect> socketio_;
   http::ServiceParts parts_;
   std::unique_ptr<http::Service> api_;
   net::Server server_;

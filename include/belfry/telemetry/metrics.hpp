@@ -68,6 +68,10 @@ struct Metrics {
   Counter ws_writes;        ///< socket writes: deliveries per write tell how well batching works
   Gauge ws_queued_bytes;    ///< bytes waiting for slow sockets
   Counter ws_closed_stuck;  ///< closed with 4008
+  // Socket.IO
+  Gauge socketio_sessions;
+  Counter socketio_recovered;
+  Counter socketio_not_recovered;  ///< of those who asked
   // Rooms
   Gauge rooms;
   Gauge subscriptions;

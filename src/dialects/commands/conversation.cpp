@@ -79,6 +79,7 @@ void Conversation::run(const wire::JoinRoom& command) {
     if (!joined) return refuse(joined.error());
     const auto known = std::ranges::find(rooms_, joined->room, &JoinedRoom::room);
     if (known == rooms_.end()) rooms_.push_back({joined->room, joined->channel_id});
+    if (!token_ended()) voice_.entered(*joined);
     succeed(wire::encode_join_reply(joined->room, joined->channel_id, joined->last_event_id));
   }));
 }
@@ -94,8 +95,9 @@ void Conversation::run(const wire::LeavePosts& command) { leave(domain::posts_ro
 void Conversation::run(const wire::LeaveDiscussion& command) { leave(domain::discussion_room(command.discussion_id)); }
 
 void Conversation::leave(const domain::RoomKey& room) {
-  std::erase_if(rooms_, [&](const JoinedRoom& joined) { return joined.room == room; });
+  const auto channel_id = forget(room);
   services_.hub.leave(*this, room);
+  if (channel_id && !token_ended()) voice_.exited({room.kind, *channel_id});
   succeed(wire::encode_leave_reply(room));
 }
 
@@ -191,8 +193,18 @@ bool Conversation::deliver(const realtime::SharedFrame& frame, core::TimePoint n
 }
 
 void Conversation::room_left(const domain::RoomKey& room, Reason reason) {
-  std::erase_if(rooms_, [&](const JoinedRoom& joined) { return joined.room == room; });
-  if (!over_) voice_.left(room, reason);
+  const auto channel_id = forget(room);
+  if (!over_) voice_.left(room, channel_id.value_or(core::ChannelId{}), reason);
 }
+
+std::optional<core::ChannelId> Conversation::forget(const domain::RoomKey& room) {
+  const auto at = std::ranges::find(rooms_, room, &JoinedRoom::room);
+  if (at == rooms_.end()) return std::nullopt;
+  const auto channel_id = at->channel_id;
+  rooms_.erase(at);
+  return channel_id;
+}
+
+void Conversation::restore(const realtime::Joined& joined) { rooms_.push_back({joined.room, joined.channel_id}); }
 
 }  // namespace belfry::dialects::commands

@@ -54,6 +54,9 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   /// It was no command, and the dialect has answered it.
   void answered();
 
+  /// It is in this room already: the hub has taken it in without a command.
+  void restore(const realtime::Joined& joined);
+
   void on_writable();
   void on_draining(std::chrono::milliseconds reconnect_in);
   /// Runs the `done` that is owed last: it may destroy the session.
@@ -78,6 +81,8 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   void run(const wire::SyncCommand& command);
   void run(const wire::Authenticate& command);
   void leave(const domain::RoomKey& room);
+  /// Its channel, if the client was in it.
+  std::optional<core::ChannelId> forget(const domain::RoomKey& room);
   bool in_room(const domain::RoomTarget& target) const;
   void succeed(std::string_view data);
   void refuse(const core::Error& error);

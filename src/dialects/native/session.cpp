@@ -42,7 +42,9 @@ void NativeSession::refusal(const std::optional<std::string>& event, const core:
   sink_.send(failure_reply(std::exchange(id_, {}), event, error));
 }
 
-void NativeSession::left(const domain::RoomKey& room, core::Reason reason) { sink_.send(room_left(room, reason)); }
+void NativeSession::left(const domain::RoomKey& room, core::ChannelId /*channel_id*/, core::Reason reason) {
+  sink_.send(room_left(room, reason));
+}
 
 void NativeSession::expiring(core::TimePoint expires_at) { sink_.send(auth_expiring(expires_at)); }
 

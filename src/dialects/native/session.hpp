@@ -21,7 +21,7 @@ class NativeSession final : public Session, public commands::Voice {
  private:
   void success(std::string_view event, std::string_view data) override;
   void refusal(const std::optional<std::string>& event, const core::Error& error) override;
-  void left(const domain::RoomKey& room, core::Reason reason) override;
+  void left(const domain::RoomKey& room, core::ChannelId channel_id, core::Reason reason) override;
   void expiring(core::TimePoint expires_at) override;
   void draining(std::chrono::milliseconds reconnect_in) override;
 

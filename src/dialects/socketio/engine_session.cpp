@@ -60,6 +60,11 @@ Actions EngineSession::get_abandoned() {
   return taken();
 }
 
+Actions EngineSession::answer_lost() {
+  if (!over_ && transport_ == EngineTransport::kPolling) end(EngineEnd::kGetAbandoned);
+  return taken();
+}
+
 Actions EngineSession::post(std::string_view body, TimePoint now) {
   std::optional<EngineEnd> why;
   if (over_ || closing_ || transport_ != EngineTransport::kPolling) {

@@ -105,6 +105,8 @@ class EngineSession {
   Actions get(TimePoint now);
   /// Its connection ended while it waited.
   Actions get_abandoned();
+  /// A GET was answered, and its connection ended before the answer had left.
+  Actions answer_lost();
   Actions post(std::string_view body, TimePoint now);
   void post_done() { post_running_ = false; }
   /// Whether another WebSocket for this session is let in. Ask before the handshake, and again after it.

@@ -178,6 +178,13 @@ class FakeWork final : public domain::UnitOfWork,
     for (const auto& room : rooms) found.push_back(*head(room));
     return found;
   }
+  domain::HeadsNow heads_now(std::span<const RoomKey> rooms) override {
+    domain::HeadsNow answer;
+    answer.rooms = heads(rooms);
+    answer.access_seq = static_cast<std::int64_t>(logs[domain::kAccessLog].size());
+    answer.now = clock_.now();
+    return answer;
+  }
   domain::LogPage page(const domain::LogPageQuery& query) override {
     domain::LogPage page;
     page.head = *head(query.room);
