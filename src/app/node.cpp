@@ -216,6 +216,7 @@ class Node::Impl {
       servers.push_back(&shards_.back()->server());
     }
     first().server().deal_to(servers);
+    for (auto* server : servers) server->share_sessions(servers);
   }
 
   Shard& first() { return *shards_.front(); }

@@ -4,10 +4,10 @@
 
 namespace belfry::net {
 
-Connection::Connection(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport)
+Connection::Connection(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport, std::optional<Opening> opening)
     : edge_(std::move(edge)),
       transport_(std::move(transport)),
-      http_(std::make_shared<HttpSession>(edge_, transport_)) {
+      http_(std::make_shared<HttpSession>(edge_, transport_, std::move(opening))) {
   edge_->metrics.http_connections.add();
 }
 
@@ -18,9 +18,12 @@ void Connection::leave_http() {
   http_ = nullptr;
 }
 
-runtime::Task<bool> Connection::run(std::move_only_function<void()> on_end) {
-  auto upgrade = co_await http_->run();
+runtime::Task<bool> Connection::run(std::move_only_function<void()> on_end,
+                                    std::move_only_function<void(Departure, Transport&)> depart) {
+  auto end = co_await http_->run();
   leave_http();
+  if (auto* departure = std::get_if<Departure>(&end)) depart(std::move(*departure), *transport_);
+  auto* upgrade = std::get_if<Upgrade>(&end);
   if (!upgrade || !transport_->open()) co_return false;
   websocket_ = make_ws_session(edge_, transport_);
   websocket_->start(std::move(*upgrade), std::move(on_end));

@@ -23,6 +23,9 @@ struct Edge {
   std::mt19937 random{std::random_device{}()};
   /// Where WebSockets' bytes are read to and looked at; used within one handler only.
   std::vector<char> read_buffer;
+  /// Which one this server is of how many that share their dialects' sessions; 0: it is alone.
+  std::size_t shard = 0;
+  std::size_t shards = 0;
   bool draining = false;
   std::chrono::milliseconds reconnect_within{0};  ///< of the drain
 

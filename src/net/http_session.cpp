@@ -9,6 +9,7 @@
 
 #include "belfry/telemetry/log.hpp"
 #include "gzip.hpp"
+#include "peer_watch.hpp"
 
 namespace belfry::net {
 namespace {
@@ -44,6 +45,30 @@ ResponseContext context_of(const ParsedRequest& parsed, bool keep_alive) {
           .gzip = accepts_gzip_of(parsed.request)};
 }
 
+std::optional<std::string> copy_of(std::optional<std::string_view> value) {
+  return value ? std::optional(std::string(*value)) : std::nullopt;
+}
+
+dialects::PlainRequest plain(http::Request request) {
+  dialects::PlainRequest plain;
+  plain.authorization = copy_of(request.header("authorization"));
+  plain.origin = copy_of(request.header("origin"));
+  plain.content_type = copy_of(request.header("content-type"));
+  plain.method = std::move(request.method);
+  plain.query = std::move(request.query);
+  plain.body = std::move(request.body);
+  return plain;
+}
+
+http::Response response_of(dialects::PlainAnswer answer) {
+  http::Response response;
+  response.status = answer.status;
+  response.content_type = std::move(answer.content_type);
+  response.headers = std::move(answer.headers);
+  response.body = std::move(answer.body);
+  return response;
+}
+
 bool has_header(const http::Response& response, std::string_view lower_case_name) {
   for (const auto& [name, value] : response.headers) {
     if (name.size() == lower_case_name.size() &&
@@ -57,10 +82,13 @@ bool has_header(const http::Response& response, std::string_view lower_case_name
 
 }  // namespace
 
-HttpSession::HttpSession(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport)
-    : edge_(std::move(edge)), transport_(std::move(transport)), reader_(edge_->limits) {}
+HttpSession::HttpSession(std::shared_ptr<Edge> edge, std::shared_ptr<Transport> transport,
+                         std::optional<Opening> opening)
+    : edge_(std::move(edge)), transport_(std::move(transport)), reader_(edge_->limits), opening_(std::move(opening)) {
+  if (opening_) reader_.begin_with(std::exchange(opening_->rest, {}));
+}
 
-HttpSession::~HttpSession() = default;
+HttpSession::~HttpSession() { tell_given_up(); }
 
 void HttpSession::set_deadline(std::chrono::milliseconds after) {
   expired_ = false;
@@ -84,29 +112,56 @@ void HttpSession::drain() {
 void HttpSession::abandon() {
   deadline_.cancel();
   if (const auto waiting = waiting_for_.lock()) waiting->abandon();
+  tell_given_up();
 }
 
-runtime::Task<std::optional<Upgrade>> HttpSession::run() {
+void HttpSession::tell_given_up() {
+  if (auto tell = std::exchange(given_up_, nullptr)) tell();
+}
+
+runtime::Task<HttpEnd> HttpSession::run() {
   while (true) {
-    const auto next = co_await read_request();
-    if (next == Next::kIdleEnd) {
-      // All answers were taken long ago: a peer that keeps its side open is not waited for.
-      transport_->cut();
-      co_return std::nullopt;
+    // What another server has sent here is answered here, whatever this one thinks of where it belongs.
+    const bool sent_here = opening_.has_value();
+    std::optional<ParsedRequest> parsed;
+    if (sent_here) {
+      parsed = std::exchange(opening_, std::nullopt)->request;
+    } else {
+      parsed = co_await next_request();
     }
-    if (next == Next::kEnd) break;
-    if (next == Next::kRefused) {
-      co_await refuse(reader_.refusal().status, reader_.refusal().error, {});
-      co_return std::nullopt;
+    if (!parsed) co_return HttpEnd{};
+    auto* dialect = edge_->dialect_at(parsed->request.path);
+    if (!dialect) {
+      if (!co_await answer(std::move(*parsed))) break;
+      continue;
     }
-    if (!transport_->open()) break;  // cut meanwhile; what it had pipelined concerns nobody
-    auto parsed = reader_.take();
-    if (auto* dialect = edge_->dialect_at(parsed.request.path)) {
-      co_return co_await upgrade(std::move(parsed), *dialect);
-    }
-    if (!co_await answer(std::move(parsed))) break;
+    const auto elsewhere = sent_here ? std::nullopt : lives_elsewhere(*dialect, parsed->request);
+    if (elsewhere) co_return co_await leave_for(*elsewhere, std::move(*parsed));
+    if (!dialect->requests() || parsed->names_websocket) co_return co_await upgrade(std::move(*parsed), *dialect);
+    if (!co_await answer_plainly(std::move(*parsed), *dialect->requests())) break;
   }
   co_await close();
+  co_return HttpEnd{};
+}
+
+/// Nothing: the connection is over.
+runtime::Task<std::optional<ParsedRequest>> HttpSession::next_request() {
+  switch (co_await read_request()) {
+    case Next::kRequest:
+      // Cut meanwhile: what it had pipelined concerns nobody.
+      if (!transport_->open()) co_return std::nullopt;
+      co_return reader_.take();
+    case Next::kRefused:
+      co_await refuse(reader_.refusal().status, reader_.refusal().error, {});
+      break;
+    case Next::kEnd:
+      co_await close();
+      break;
+    case Next::kIdleEnd:
+      // All answers were taken long ago: a peer that keeps its side open is not waited for.
+      transport_->cut();
+      break;
+  }
   co_return std::nullopt;
 }
 
@@ -156,13 +211,14 @@ runtime::Task<bool> HttpSession::read_more() {
 
 /// Nothing when the answer was dropped, or did not come in time.
 template <class T>
-runtime::Task<std::optional<T>> HttpSession::wait_for(std::shared_ptr<OneShot<T>> answer) {
+runtime::Task<std::optional<T>> HttpSession::wait_for(std::shared_ptr<OneShot<T>> answer,
+                                                      std::chrono::milliseconds at_most) {
   waiting_for_ = answer;
-  const auto deadline = edge_->wheel.after(edge_->limits.answer_timeout, [weak = std::weak_ptr(answer)] {
+  const auto deadline = edge_->wheel.after(at_most, [weak = std::weak_ptr(answer)] {
     if (const auto late = weak.lock()) late->give_up();
   });
   auto value = co_await answer->wait();
-  if (!value) telemetry::error("request_unanswered");
+  if (!value && transport_->open()) telemetry::error("request_unanswered");
   co_return value;
 }
 
@@ -171,17 +227,56 @@ runtime::Task<bool> HttpSession::answer(ParsedRequest parsed) {
   const auto answered = std::make_shared<OneShot<http::Response>>(edge_->loop.context().get_executor());
   const auto id = http::request_id(parsed.request);
   edge_->service.handle(std::move(parsed.request), answered->callback());
-  auto response = co_await wait_for(answered);
+  auto response = co_await wait_for(answered, edge_->limits.answer_timeout);
   if (!response) {
     response = http::problem(core::Error::internal(), id);
     response->headers.emplace_back("X-Request-Id", id);
-    edge_->metrics.http_responses[5].add();
+    count(response->status);
     context.keep_alive = false;
   }
   if (edge_->draining) context.keep_alive = false;
   send(std::move(*response), context);
   if (!context.keep_alive) co_return false;
   co_return transport_->queued() <= kMaxQueuedAnswers || co_await drained();
+}
+
+// The next request waits until the kernel has all of this answer: only then can it no longer be said to be lost.
+runtime::Task<bool> HttpSession::answer_plainly(ParsedRequest parsed, dialects::Requests& requests) {
+  auto context = context_of(parsed, parsed.keep_alive);
+  const auto id = http::request_id(parsed.request);
+  const auto answered = std::make_shared<OneShot<dialects::PlainAnswer>>(edge_->loop.context().get_executor());
+  given_up_ = requests.handle(plain(std::move(parsed.request)), answered->callback());
+  const auto watch = std::make_shared<PeerWatch>(transport_, reader_, edge_->limits.max_header_bytes);
+  if (!answered->answered()) {
+    watch->start([this, answered] {
+      answered->give_up();
+      tell_given_up();
+    });
+  }
+  auto answer = co_await wait_for(answered, edge_->limits.poll_timeout);
+  watch->stop();
+  if (!answer) tell_given_up();
+  send_plain(std::move(answer), id, context);
+  if (!co_await drained()) {
+    tell_given_up();
+    co_return false;
+  }
+  given_up_ = nullptr;
+  co_return context.keep_alive;
+}
+
+void HttpSession::send_plain(std::optional<dialects::PlainAnswer> answer, const std::string& request_id,
+                             ResponseContext& context) {
+  if (!transport_->open()) return;
+  if (!answer || edge_->draining) context.keep_alive = false;
+  auto response = answer ? response_of(std::move(*answer)) : http::problem(core::Error::internal(), request_id);
+  if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", request_id);
+  count(response.status);
+  send(std::move(response), context);
+}
+
+void HttpSession::count(int status) {
+  edge_->metrics.http_responses[static_cast<std::size_t>(std::clamp(status / 100, 1, 5))].add();
 }
 
 void HttpSession::send(http::Response response, const ResponseContext& context) {
@@ -196,55 +291,77 @@ runtime::Task<void> HttpSession::refuse(int status, core::Error error, const htt
   if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", id);
   if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
   if (status == 405) response.headers.emplace_back("Allow", "GET");
-  edge_->metrics.http_responses[static_cast<std::size_t>(response.status / 100)].add();
+  count(response.status);
   send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD"});
   co_await close();
 }
 
-runtime::Task<std::optional<Upgrade>> HttpSession::upgrade(ParsedRequest parsed, dialects::Dialect& dialect) {
+std::optional<std::size_t> HttpSession::lives_elsewhere(const dialects::Dialect& dialect,
+                                                        const http::Request& request) const {
+  if (edge_->shards == 0) return {};
+  const auto shard = dialect.shard_of(request.query);
+  return shard && *shard < edge_->shards && *shard != edge_->shard ? shard : std::nullopt;
+}
+
+runtime::Task<HttpEnd> HttpSession::leave_for(std::size_t shard, ParsedRequest parsed) {
+  if (!co_await drained()) co_return HttpEnd{};
+  if (!edge_->draining) {
+    co_return Departure{.shard = shard, .opening = {.request = std::move(parsed), .rest = reader_.take_rest()}};
+  }
+  // It might arrive where the drain is over already.
+  co_await refuse_while_draining(parsed.request);
+  co_return HttpEnd{};
+}
+
+runtime::Task<void> HttpSession::refuse_while_draining(const http::Request& request) {
+  const auto within = std::chrono::ceil<std::chrono::seconds>(edge_->reconnect_within).count();
+  const auto wait = std::uniform_int_distribution<int>(1, std::max(1, static_cast<int>(within)))(edge_->random);
+  co_await refuse(503, core::Error::unavailable("The server restarts.", wait), request);
+}
+
+runtime::Task<HttpEnd> HttpSession::upgrade(ParsedRequest parsed, dialects::Dialect& dialect) {
   const auto& request = parsed.request;
   const auto refuse_with = [&](int status, std::string message) {
     return refuse(status, error_of(core::ErrorCode::kMalformed, std::move(message)), request);
   };
   if (request.method != "GET") {
     co_await refuse(405, error_of(core::ErrorCode::kMethodNotAllowed, "This path speaks WebSocket, by GET."), request);
-    co_return std::nullopt;
+    co_return HttpEnd{};
   }
   if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != "13") {
     co_await refuse_with(426, "This path speaks WebSocket.");
-    co_return std::nullopt;
+    co_return HttpEnd{};
   }
   const auto key = request.header("sec-websocket-key");
   if (!key || key->size() != kWebSocketKeyLength || !request.body.empty()) {
     co_await refuse_with(400, "The WebSocket handshake is not valid.");
-    co_return std::nullopt;
+    co_return HttpEnd{};
   }
   auto place = edge_->admission.ask(edge_->wheel.now());
   if (!place) {
     const auto wait = static_cast<int>(place.error().count());
     co_await refuse(503, core::Error::unavailable("Too many clients connect at once.", wait), request);
-    co_return std::nullopt;
+    co_return HttpEnd{};
   }
   // Before a ticket is used up; who is let in while the server begins to drain is told like all the others.
   if (edge_->draining) {
-    const auto within = std::chrono::ceil<std::chrono::seconds>(edge_->reconnect_within).count();
-    const auto wait = std::uniform_int_distribution<int>(1, std::max(1, static_cast<int>(within)))(edge_->random);
-    co_await refuse(503, core::Error::unavailable("The server restarts.", wait), request);
-    co_return std::nullopt;
+    co_await refuse_while_draining(request);
+    co_return HttpEnd{};
   }
-  dialects::Handshake handshake{.path = request.path, .query = request.query, .authorization = {}, .origin = {}};
-  if (const auto value = request.header("authorization")) handshake.authorization = *value;
-  if (const auto value = request.header("origin")) handshake.origin = *value;
+  const dialects::Handshake handshake{.path = request.path,
+                                      .query = request.query,
+                                      .authorization = copy_of(request.header("authorization")),
+                                      .origin = copy_of(request.header("origin"))};
   using Authorized = core::Result<std::unique_ptr<dialects::Entrance>>;
   const auto answered = std::make_shared<OneShot<Authorized>>(edge_->loop.context().get_executor());
   dialect.authorize(handshake, answered->callback());
-  auto authorized = co_await wait_for(answered);
+  auto authorized = co_await wait_for(answered, edge_->limits.answer_timeout);
   *place = nullptr;  // a refused client may take its time to go
   if (!authorized) authorized = core::fail(core::Error::internal());
   if (!*authorized) {
     const auto error = authorized->error();
     co_await refuse(core::error_class(error.code).http_status, error, request);
-    co_return std::nullopt;
+    co_return HttpEnd{};
   }
   co_return Upgrade{.entrance = std::move(**authorized), .key = std::string(*key), .rest = reader_.take_rest()};
 }

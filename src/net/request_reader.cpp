@@ -157,8 +157,9 @@ struct RequestReader::Impl {
     }
     parsed.minor_version = http11 ? 1 : 0;
     parsed.keep_alive = parser->keep_alive();
-    parsed.websocket_upgrade = http11 && request.method == "GET" && parser->upgrade() &&
-                               bhttp::token_list{message[bhttp::field::upgrade]}.exists("websocket");
+    parsed.names_websocket =
+        request.method == "GET" && bhttp::token_list{message[bhttp::field::upgrade]}.exists("websocket");
+    parsed.websocket_upgrade = http11 && parsed.names_websocket && parser->upgrade();
     return read_expectation(http11);
   }
 
@@ -255,6 +256,18 @@ ParsedRequest RequestReader::take() {
 }
 
 const Refusal& RequestReader::refusal() const { return impl_->refusal; }
+
+std::size_t RequestReader::unread() const { return impl_->pending().size(); }
+
+void RequestReader::begin_with(std::string_view rest) {
+  while (!rest.empty()) {
+    const auto space = prepare();
+    const auto part = rest.substr(0, space.size());
+    std::ranges::copy(part, space.begin());
+    commit(part.size());
+    rest.remove_prefix(part.size());
+  }
+}
 
 std::string RequestReader::take_rest() {
   auto& self = *impl_;

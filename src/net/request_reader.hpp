@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "belfry/core/error.hpp"
 #include "belfry/http/message.hpp"
@@ -17,7 +18,8 @@ struct ParsedRequest {
   http::Request request;
   int minor_version = 1;
   bool keep_alive = true;
-  bool websocket_upgrade = false;  ///< GET, HTTP/1.1, `Connection: upgrade`, `Upgrade: websocket`
+  bool names_websocket = false;    ///< GET, `Upgrade: websocket`
+  bool websocket_upgrade = false;  ///< the same, HTTP/1.1, `Connection: upgrade`
 };
 
 /// Why a request cannot be read; the connection closes after the answer.
@@ -54,6 +56,10 @@ class RequestReader {
   /// The complete request; the reader goes on with the bytes behind it.
   ParsedRequest take();
   const Refusal& refusal() const;
+  /// Bytes that are there and not looked at yet.
+  std::size_t unread() const;
+  /// Goes on with what another reader's `take_rest` gave. For one that has read nothing.
+  void begin_with(std::string_view rest);
   /// Bytes behind the last request.
   std::string take_rest();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -75,6 +76,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void deal_to(const std::vector<std::shared_ptr<Impl>>& servers);
+  void share_sessions(const std::vector<std::shared_ptr<Impl>>& servers);
   core::Result<std::uint16_t> listen(const ListenOptions& options);
   void drain(const DrainPlan& plan, std::move_only_function<void()> done);
   void shut_down();
@@ -92,9 +94,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   static runtime::Task<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
   static runtime::Task<void> turn_away(std::shared_ptr<Impl> self, std::shared_ptr<Transport> transport);
   runtime::Task<void> pause();
-  void give(const Seat& seat, Transport::Socket socket);
-  void take(Transport::Socket socket);
-  void admit(Transport::Socket socket);
+  static std::vector<Seat> seats_of(const std::vector<std::shared_ptr<Impl>>& servers);
+  void give(const Seat& seat, Transport::Socket socket, std::optional<Opening> opening = std::nullopt);
+  void take(Transport::Socket socket, std::optional<Opening> opening);
+  void admit(Transport::Socket socket, std::optional<Opening> opening);
+  void send_off(Departure departure, Transport& transport);
   void remove(Connection* connection);
   void cut_all();
   void finish_drain();
@@ -102,7 +106,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Edge> edge_;
   runtime::TaskGroup tasks_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
-  std::vector<Seat> seats_;
+  std::vector<Seat> seats_;   ///< for what is accepted here
+  std::vector<Seat> shards_;  ///< by their numbers
   std::size_t dealt_ = 0;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   std::size_t refusals_ = 0;
@@ -112,8 +117,18 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   std::move_only_function<void()> drained_;
 };
 
-void Server::Impl::deal_to(const std::vector<std::shared_ptr<Impl>>& servers) {
-  for (const auto& server : servers) seats_.push_back({server->edge_->loop, server});
+std::vector<Server::Impl::Seat> Server::Impl::seats_of(const std::vector<std::shared_ptr<Impl>>& servers) {
+  std::vector<Seat> seats;
+  for (const auto& server : servers) seats.push_back({server->edge_->loop, server});
+  return seats;
+}
+
+void Server::Impl::deal_to(const std::vector<std::shared_ptr<Impl>>& servers) { seats_ = seats_of(servers); }
+
+void Server::Impl::share_sessions(const std::vector<std::shared_ptr<Impl>>& servers) {
+  shards_ = seats_of(servers);
+  edge_->shards = servers.size();
+  edge_->shard = static_cast<std::size_t>(std::ranges::find(servers, shared_from_this()) - servers.begin());
 }
 
 core::Result<std::uint16_t> Server::Impl::listen(const ListenOptions& options) {
@@ -172,33 +187,42 @@ runtime::Task<void> Server::Impl::pause() {
 }
 
 /// A server that drains is told so by a post of its own, behind these.
-void Server::Impl::give(const Seat& seat, Transport::Socket socket) {
+void Server::Impl::give(const Seat& seat, Transport::Socket socket, std::optional<Opening> opening) {
   if (&seat.loop == &edge_->loop) {
-    if (const auto server = seat.server.lock()) server->take(std::move(socket));
+    if (const auto server = seat.server.lock()) server->take(std::move(socket), std::move(opening));
     return;
   }
-  seat.loop.post([to = seat.server, socket = std::move(socket)]() mutable {
-    if (const auto server = to.lock()) server->take(std::move(socket));
+  seat.loop.post([to = seat.server, socket = std::move(socket), opening = std::move(opening)]() mutable {
+    if (const auto server = to.lock()) server->take(std::move(socket), std::move(opening));
   });
 }
 
+void Server::Impl::send_off(Departure departure, Transport& transport) {
+  const auto& seat = shards_[departure.shard];
+  if (auto socket = transport.move_to(seat.loop.context().get_executor())) {
+    give(seat, std::move(*socket), std::move(departure.opening));
+  }
+}
+
 /// One connection that cannot be had is no reason to be deaf to all others.
-void Server::Impl::take(Transport::Socket socket) {
+void Server::Impl::take(Transport::Socket socket, std::optional<Opening> opening) {
   try {
-    admit(std::move(socket));
+    admit(std::move(socket), std::move(opening));
   } catch (const std::exception& failure) {
     telemetry::error("accept_failed", {{"what", failure.what()}});
   }
 }
 
-void Server::Impl::admit(Transport::Socket socket) {
+void Server::Impl::admit(Transport::Socket socket, std::optional<Opening> opening) {
   auto transport = std::make_shared<Transport>(std::move(socket), edge_->flusher);
-  if (connections_.size() >= edge_->limits.max_connections) {
+  // Who comes from another server may come behind the order to drain.
+  const bool late = opening && edge_->draining;
+  if (late || connections_.size() >= edge_->limits.max_connections) {
     if (refusals_ >= kMaxRefusals) return transport->cut();
     ++refusals_;
     return tasks_.spawn("turn_away", turn_away(shared_from_this(), std::move(transport)));
   }
-  const auto connection = std::make_shared<Connection>(edge_, std::move(transport));
+  const auto connection = std::make_shared<Connection>(edge_, std::move(transport), std::move(opening));
   connections_.emplace(connection.get(), connection);
   tasks_.spawn("connection", serve(shared_from_this(), connection));
 }
@@ -214,9 +238,11 @@ runtime::Task<void> Server::Impl::turn_away(std::shared_ptr<Impl> self, std::sha
 
 runtime::Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection) {
   try {
-    const bool goes_on = co_await connection->run([weak = std::weak_ptr(self), key = connection.get()] {
-      if (const auto server = weak.lock()) server->remove(key);
-    });
+    const bool goes_on = co_await connection->run(
+        [weak = std::weak_ptr(self), key = connection.get()] {
+          if (const auto server = weak.lock()) server->remove(key);
+        },
+        [self](Departure departure, Transport& transport) { self->send_off(std::move(departure), transport); });
     if (goes_on) co_return;
   } catch (const std::exception& error) {
     telemetry::error("connection_failed", {{"what", error.what()}});
@@ -236,6 +262,7 @@ void Server::Impl::drain(const DrainPlan& plan, std::move_only_function<void()> 
   drained_ = std::move(done);
   boost::system::error_code ignored;
   for (const auto& acceptor : std::exchange(acceptors_, {})) acceptor->close(ignored);
+  for (auto* dialect : edge_->dialects) dialect->drain(plan.reconnect_within);
   if (connections_.empty()) return finish_drain();
   drain_deadline_ = edge_->wheel.after(edge_->limits.drain_timeout, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->cut_all();
@@ -287,12 +314,16 @@ Server::Server(runtime::Loop& loop, runtime::Wheel& wheel, Limits limits, http::
 
 Server::~Server() { impl_->shut_down(); }
 
-void Server::deal_to(const std::vector<Server*>& servers) {
-  std::vector<std::shared_ptr<Impl>> seats;
-  seats.reserve(servers.size());
-  for (auto* server : servers) seats.push_back(server->impl_);
-  impl_->deal_to(seats);
+std::vector<std::shared_ptr<Server::Impl>> Server::impls(const std::vector<Server*>& servers) {
+  std::vector<std::shared_ptr<Impl>> impls;
+  impls.reserve(servers.size());
+  for (auto* server : servers) impls.push_back(server->impl_);
+  return impls;
 }
+
+void Server::deal_to(const std::vector<Server*>& servers) { impl_->deal_to(impls(servers)); }
+
+void Server::share_sessions(const std::vector<Server*>& all) { impl_->share_sessions(impls(all)); }
 
 core::Result<std::uint16_t> Server::listen(const ListenOptions& options) { return impl_->listen(options); }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include <unistd.h>
+
 #include "turn_flusher.hpp"
 
 namespace belfry::net {
@@ -210,6 +212,20 @@ void Transport::fail(ErrorCode error) {
   boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
     if (self->observer_) self->observer_->on_failed();
   });
+}
+
+// Between the two sockets nobody owns the descriptor.
+std::optional<Transport::Socket> Transport::move_to(runtime::Executor executor) {
+  Socket moved(executor);
+  ErrorCode error;
+  const auto protocol = socket_.local_endpoint(error).protocol();
+  if (error) return {};
+  const auto descriptor = socket_.release(error);
+  if (error) return {};
+  moved.assign(protocol, descriptor, error);
+  if (!error) return moved;
+  ::close(descriptor);
+  return {};
 }
 
 void Transport::cut() { fail(boost::asio::error::operation_aborted); }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,6 +75,9 @@ class Transport : public std::enable_shared_from_this<Transport> {
   /// Sends what is queued, then FIN, then reads to the peer's end, so that what was said last arrives; then closes. The
   /// caller bounds the time with `cut`.
   void finish(std::move_only_function<void(ErrorCode)> done);
+  /// Gives the socket away, to be used on that executor only. Call with nothing queued: this one is closed afterwards.
+  /// Nothing when the socket is gone.
+  std::optional<Socket> move_to(runtime::Executor executor);
   /// Closes at once. Pending operations end with an error.
   void cut();
   bool open() const { return socket_.is_open(); }

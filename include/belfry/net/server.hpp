@@ -31,6 +31,7 @@ struct Limits {
   std::chrono::seconds body_timeout{20};
   std::chrono::seconds idle_timeout{75};    ///< keep-alive connection without a request
   std::chrono::seconds answer_timeout{30};  ///< for a request's handler, an upgrade's decision, a WebSocket command
+  std::chrono::seconds poll_timeout{60};    ///< for a dialect's answer to a plain request, which may be held back
   std::chrono::seconds write_timeout{30};
   std::chrono::seconds ping_interval{25};
   std::chrono::seconds silence_timeout{60};  ///< WebSocket without any byte from the peer
@@ -70,10 +71,14 @@ class Server {
   /// What `listen` accepts from then on is dealt out in turn to these servers, each on its own loop; this one is one of
   /// them only if it is named. Before `listen`.
   void deal_to(const std::vector<Server*>& servers);
+  /// These servers' dialects number their conversations' shards by this order, this server being one of them: a
+  /// connection whose request names another one moves there. Without it, `Dialect::shard_of` is not asked. Before any
+  /// of their loops runs.
+  void share_sessions(const std::vector<Server*>& all);
   /// Binds and accepts. The bound port, or why not (kUnavailable with a sentence for the operator).
   core::Result<std::uint16_t> listen(const ListenOptions& options);
-  /// Stops accepting, says `server:draining` to every WebSocket at once, closes them with 1012 as planned, lets HTTP
-  /// requests finish, then calls `done`; after `drain_timeout` the rest is cut.
+  /// Stops accepting, tells the dialects, says `server:draining` to every WebSocket at once, closes them with 1012 as
+  /// planned, lets HTTP requests finish, then calls `done`; after `drain_timeout` the rest is cut.
   void drain(DrainPlan plan, std::move_only_function<void()> done);
 
   std::size_t connections() const;
@@ -82,6 +87,8 @@ class Server {
 
  private:
   class Impl;
+  static std::vector<std::shared_ptr<Impl>> impls(const std::vector<Server*>& servers);
+
   std::shared_ptr<Impl> impl_;
 };
 

@@ -49,13 +49,30 @@ struct SessionState {
   std::function<void(SessionState&)> on_writable;
 };
 
-/// Echoes by default. Sessions report to `sessions`, which outlives them.
-class FakeDialect final : public dialects::Dialect {
+/// One plain request to a FakeDialect, and what became of it.
+struct PlainState {
+  dialects::PlainRequest request;
+  dialects::Requests::Done done;
+  int given_up = 0;
+};
+
+/// Echoes by default. Sessions report to `sessions`, which outlives them. Plain requests wait in `plain` for the test,
+/// but those with a query "now", which are answered inside the call.
+class FakeDialect final : public dialects::Dialect, public dialects::Requests {
  public:
   std::string_view path() const override { return "/ws"; }
+  dialects::Requests* requests() override { return plainly ? this : nullptr; }
+  std::move_only_function<void()> handle(dialects::PlainRequest request, Done done) override;
+  std::optional<std::size_t> shard_of(std::string_view query) const override;
+  void drain(std::chrono::milliseconds reconnect_within) override;
   void authorize(const dialects::Handshake& handshake, dialects::AuthorizeDone done) override;
   std::unique_ptr<dialects::Entrance> entrance();
 
+  bool plainly = false;
+  std::vector<std::shared_ptr<PlainState>> plain;
+  std::optional<std::chrono::milliseconds> drained;
+  std::function<void()> on_drain;
+  std::function<void()> on_shard_of;
   std::vector<dialects::Handshake> handshakes;
   std::optional<core::Error> refuse;
   bool hold_authorize = false;
@@ -63,6 +80,9 @@ class FakeDialect final : public dialects::Dialect {
   std::function<void(SessionState&)> on_open;
   std::vector<std::shared_ptr<SessionState>> sessions;
 };
+
+/// A short one, that says what was asked.
+dialects::PlainAnswer echo(const dialects::PlainRequest& request);
 
 /// A server on a loop of its own thread, with a clock that only the test moves.
 class ServerTest : public ::testing::Test {
@@ -80,6 +100,7 @@ class ServerTest : public ::testing::Test {
   ::testing::AssertionResult eventually(std::function<bool()> holds);
   void jump(std::chrono::milliseconds by);
   std::shared_ptr<SessionState> session(std::size_t index = 0);
+  std::shared_ptr<PlainState> plain(std::size_t index = 0);
   /// All connections are gone and nothing of them is left.
   void expect_baseline();
 

@@ -103,6 +103,37 @@ void FakeDialect::authorize(const dialects::Handshake& handshake, dialects::Auth
 
 std::unique_ptr<dialects::Entrance> FakeDialect::entrance() { return std::make_unique<FakeEntrance>(*this); }
 
+std::move_only_function<void()> FakeDialect::handle(dialects::PlainRequest request, Done done) {
+  const auto state = std::make_shared<PlainState>();
+  state->request = std::move(request);
+  plain.push_back(state);
+  if (state->request.query.starts_with("now")) {
+    done(echo(state->request));
+  } else {
+    state->done = std::move(done);
+  }
+  return [state] { ++state->given_up; };
+}
+
+// "shard=2": two digits are not needed here.
+std::optional<std::size_t> FakeDialect::shard_of(std::string_view query) const {
+  const auto at = query.find("shard=");
+  if (at == std::string_view::npos) return std::nullopt;
+  if (on_shard_of) on_shard_of();
+  return static_cast<std::size_t>(query.at(at + 6) - '0');
+}
+
+void FakeDialect::drain(std::chrono::milliseconds reconnect_within) {
+  drained = reconnect_within;
+  if (on_drain) on_drain();
+}
+
+dialects::PlainAnswer echo(const dialects::PlainRequest& request) {
+  dialects::PlainAnswer answer;
+  answer.body = request.method + " " + request.query + " " + request.body;
+  return answer;
+}
+
 ServerTest::~ServerTest() { stop(); }
 
 void ServerTest::start(const std::function<void(Limits&)>& change) {
@@ -154,6 +185,11 @@ void ServerTest::jump(std::chrono::milliseconds by) {
 std::shared_ptr<SessionState> ServerTest::session(std::size_t index) {
   EXPECT_TRUE(eventually([&] { return dialect.sessions.size() > index; }));
   return dialect.sessions.at(index);
+}
+
+std::shared_ptr<PlainState> ServerTest::plain(std::size_t index) {
+  EXPECT_TRUE(eventually([&] { return dialect.plain.size() > index; }));
+  return dialect.plain.at(index);
 }
 
 void ServerTest::expect_baseline() {
