@@ -23,6 +23,9 @@ else()
     if(stem STREQUAL "test_deploys")
       set_tests_properties(${name} PROPERTIES TIMEOUT 600)  # nine drains of five seconds each, under load
     endif()
+    if(stem STREQUAL "test_socketio_conformance")
+      set_tests_properties(${name} PROPERTIES TIMEOUT 1200)  # hundreds of cases twice over, and the packages of Node at first
+    endif()
     if(NOT stem STREQUAL "test_zz_coverage")
       list(APPEND e2e_names ${name})
     endif()
