@@ -111,19 +111,13 @@ std::move_only_function<void()> EngineServer::handle(PlainRequest request, Done 
     }
     return refuse(std::move(answer));
   }
-  if (request.method != "GET" && request.method != "POST") {
-    auto answer = bare(405);
-    answer.headers.emplace_back("Allow", kMethods);
-    return refuse(std::move(answer));
-  }
   const auto asked = decode_engine_query(request.query);
   if (!asked) return refuse(refusal(asked.error()));
   if (!commands::ticket_in(request.query)) return refuse(refusal(EngineError::kForbidden));
   if (asked->transport != EngineTransport::kPolling) return refuse(refusal(EngineError::kBadRequest));
-  if (asked->sid.empty()) {
-    if (request.method != "GET") return refuse(refusal(EngineError::kBadMethod));
-    return begin_polling(std::move(request), std::move(done));
-  }
+  const bool known_method = request.method == "GET" || (request.method == "POST" && !asked->sid.empty());
+  if (!known_method) return refuse(refusal(EngineError::kBadMethod));
+  if (asked->sid.empty()) return begin_polling(std::move(request), std::move(done));
   const auto connection = find(asked->sid);
   if (!connection) return refuse(refusal(EngineError::kUnknownSid));
   if (request.method == "GET") return connection->get(std::move(done));

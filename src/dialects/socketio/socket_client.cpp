@@ -133,10 +133,11 @@ void SocketClient::event(const SocketPacket& packet, Done done) {
 }
 
 void SocketClient::disconnect(const SocketPacket& packet) {
-  if (packet.nsp == kDefault && room_) {
+  if (!in(packet)) return broke("a packet of a namespace that was not entered");
+  if (packet.nsp == kDefault) {
     std::exchange(room_, nullptr)->end();
     state_ = State::kOut;
-  } else if (packet.nsp == kEchoNamespace) {
+  } else {
     echo_in_ = false;
   }
   if (!room_ && !echo_in_) wait_for_connect();
