@@ -21,13 +21,16 @@ class Connection:
     """One WebSocket; everything is done by the thread of its reader."""
 
     def __init__(self, world, user, token, port, receive_buffer=None):
-        self.world, self.rec, self.user, self.sleepy = world, world.rec, user, receive_buffer is not None
+        self._prepare(world, user, receive_buffer is not None)
         self.name = "r" + new_id()[:13]
         self.raw = RawSocket(port, token=token, receive_buffer=receive_buffer)
         self.read_at = 0  # when all that had arrived was read
-        self.heard_at = 0
         self.joined, self.heads = {}, {}  # room → (place, kind), room → the last event it has
-        self._ids, self._corked = 0, b""
+
+    def _prepare(self, world, user, sleepy):
+        self.world, self.rec, self.user, self.sleepy = world, world.rec, user, sleepy
+        self.heard_at = 0
+        self._ids, self._corked = 0, self._nothing()
         self._replies = collections.OrderedDict()
 
     def close(self):
@@ -73,10 +76,10 @@ class Connection:
     def replied(self, what, place, kind, extra, data, begun, at):
         room = getattr(place, kind)
         if what == "join":
-            self.joined[room] = (place, kind)
-            self.heads[room] = data["lastEventId"]
-            self.rec("join", reader=self.name, user=self.user, room=room, lastEventId=data["lastEventId"], begun=begun, done=at,
-                     **({"sleepy": True} if self.sleepy else {}))
+            if room not in self.joined:  # else it goes on from where it is
+                self.joined[room] = (place, kind)
+                self.heads[room] = data["lastEventId"]
+            self.tell_join(room, data["lastEventId"], begun, at)
         elif what == "leave":
             self.joined.pop(room, None)
             self.rec("left", reader=self.name, room=room, at=at)
@@ -88,6 +91,10 @@ class Connection:
                     time.sleep(0.06)  # the whole log takes more commands than a connection may send at once
                 self.send("sync", place, kind, since=data["lastEventId"])
 
+    def tell_join(self, room, head, begun, at):
+        self.rec("join", reader=self.name, user=self.user, room=room, lastEventId=head, begun=begun, done=at,
+                 **({"sleepy": True} if self.sleepy else {}))
+
     def send(self, what, place, kind, since=None, limit=None, cork=False):
         self._ids += 1
         data = {"channelId": place.channel}
@@ -97,18 +104,30 @@ class Connection:
             data.update({} if since is None else {"sinceEventId": since}, **({"limit": limit} if limit else {}))
         event = {"join": JOIN, "leave": LEAVE, "sync": SYNC}[what][kind]
         self._replies[self._ids] = (now(), what, place, kind, since)
-        self._corked += self.raw.frame(1, json.dumps({"id": self._ids, "event": event, "data": data}).encode())
+        self._corked += self._encoded(event, data, self._ids)
         if not cork:
             self.flush()
 
     def flush(self):
         """All that was corked goes out as one segment."""
-        data, self._corked = self._corked, b""
-        self.raw.socket.sendall(data)
+        corked, self._corked = self._corked, self._nothing()
+        if corked:
+            self._put(corked)
+
+    def _encoded(self, event, data, number):
+        return self.raw.frame(1, json.dumps({"id": number, "event": event, "data": data}).encode())
+
+    def _nothing(self):
+        return b""
+
+    def _put(self, corked):
+        self.raw.socket.sendall(corked)
 
 
 class Reader(Actor):
     """Keeps one connection, restless until the world is quiet; then it only reads."""
+
+    drops = 0.02  # share of its moves
 
     def __init__(self, world, rng, user, places, sleepy=False, restless=True):
         super().__init__(world, rng, user=user)
@@ -159,13 +178,20 @@ class Reader(Actor):
         if port is None:
             time.sleep(0.05)
             return
+        self.open(port)
+
+    def open(self, port):
         self.connection = Connection(self.world, self.caller.user, self.caller.token, port, 4096 if self.sleepy else None)
+        self.enter(self.connection)
+
+    def enter(self, connection):
+        """As a client that has nothing but the last events that it saw."""
         for place, kind in self.subscriptions[:20]:
-            self.connection.send("join", place, kind, cork=True)
+            connection.send("join", place, kind, cork=True)
             since = self.world.last.get((self.caller.user, getattr(place, kind)))
             if since or self.rng.random() < 0.2:  # the whole log, now and then
-                self.connection.send("sync", place, kind, since=since, cork=True)
-        self.connection.flush()
+                connection.send("sync", place, kind, since=since, cork=True)
+        connection.flush()
 
     def move(self):
         if time.monotonic() < self.next_move:
@@ -176,7 +202,7 @@ class Reader(Actor):
             return
         (place, kind), draw, connection = self.rng.choice(self.subscriptions), self.rng.random(), self.connection
         room = getattr(place, kind)
-        if draw < 0.02:
+        if draw < self.drops:
             self.drop()
         elif self.sleepy and draw < 0.4:
             self.world.counts["sleeping sockets"] += 1

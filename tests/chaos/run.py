@@ -36,7 +36,9 @@ DRIVEN = ["writes", "frames", "syncs", "replayed events", "pages", "page items",
           "grants", "revocations under traffic", "reads of what is deleted", "read cursors", "tickets", "gaps",
           "messages under slow mode", "settled readers", "final states", "writes in order", "refused writes", "placed revocations",
           "prompt frames", "baselines", "delays between statements", "delayed transactions", "sleeping sockets",
-          "join, leave and ban at once", "rights that ended by the clock", "revocations of the vast key", "answers", "repeated writes"]
+          "join, leave and ban at once", "rights that ended by the clock", "revocations of the vast key", "answers", "repeated writes",
+          "Socket.IO connections", "Socket.IO by websocket", "Socket.IO by polling", "Socket.IO by upgrade", "Socket.IO recoveries",
+          "Socket.IO recoveries judged", "Socket.IO recoveries refused", "events by recovery"]
 ON_NATS = ["bus messages", "bus messages lost", "bus messages doubled", "bus messages out of order", "bus messages late"]
 PROMPT = 12.0  # s from a write's answer to the frame, whatever is done to the servers
 
@@ -56,7 +58,8 @@ class Progress(threading.Thread):
         counts, done = self.world.rec.counts, self.faults.done
         kills = sum(count for what, count in done.items() if what.startswith("kill"))
         print(f"{time.monotonic() - self.begun:6.0f} s: {counts['write']} writes, {counts['frame']} frames, {counts['sync']} syncs, "
-              f"{counts['page']} pages, {counts['access']} changes of rights, {sum(done.values())} faults, {kills} kills, "
+              f"{counts['page']} pages, {counts['access']} changes of rights, "
+              f"{self.world.counts['Socket.IO recoveries']} recoveries, {sum(done.values())} faults, {kills} kills, "
               f"{done['database restart']} database restarts, worst stall {self.world.pulse.worst:.2f} s, "
               f"{len(self.world.failures)} failures", flush=True)
         for failure in self.world.failures[self._told:self._told + 10]:
@@ -105,7 +108,7 @@ def drive(given, path):
         fleet.skim()
         progress.say()
         for slot, node in enumerate(fleet.nodes()):
-            rec("baseline", node=f"node {slot}", before=before, after=baseline.back(fleet, node, before, pulse.allowance(30)))
+            rec("baseline", node=f"node {slot}", before=before, after=baseline.back(fleet, node, before, pulse.allowance(60)))
         rec("prompt", milliseconds=int(pulse.allowance(PROMPT) * 1000))
         for what, count in {**world.counts, **fleet.tally(), "answers": sum(world.statuses.values())}.items():
             rec("tally", what=what, count=count)

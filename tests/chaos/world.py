@@ -6,6 +6,7 @@ import threading
 
 from actors import AdminWriter, Place, Poller, UserWriter
 from readers import Reader
+from returning import TRANSPORTS, ReturningReader
 from rights import Ambusher, Borrower, Herald, Huddler, KeyTaker, Switcher, VastTaker
 from support.tokens import token
 from support.world import Admin, new_id
@@ -74,13 +75,26 @@ class World:
 
     def readers(self):
         users = [self.member] * 6 + self.victims[:6] + [self.victims[0], self.victims[2], self.victims[4], self.victims[4]]
-        made = [Reader(self, self.child(), user, self.places, sleepy=number in (1, 8), restless=number not in (0, 3, 4))
-                for number, user in enumerate(users)]
+        made = [self.reader(user, self.places, transport, sleepy=number in (1, 8), restless=number not in (0, 3, 4))
+                for number, (user, transport) in enumerate(zip(users, self.transports(len(users))))]
         parts = [self.vast[at:at + ROOMS_OF_A_READER] for at in range(0, len(self.vast), ROOMS_OF_A_READER)]
-        made += [Reader(self, self.child(), user, part, restless=False) for part in parts
-                 for user in (self.member, self.victims[7])]
+        made += [self.reader(user, part, restless=False) for part in parts for user in (self.member, self.victims[7])]
         # Those of the rooms where little is written: only there is an event that was overlooked not found by the next.
-        return made + [Reader(self, self.child(), self.member, self.vast[:40], restless=False)]
+        # Socket.IO recovers up to 32 rooms.
+        return made + [self.reader(user, self.vast[:count], transport, restless=False) for user, count, transport in (
+            (self.member, 40, None), (self.member, 40, "websocket"), (self.member, 32, "polling"), (self.victims[7], 20, "upgrade"))]
+
+    def transports(self, count):
+        """A third of the readers is of Socket.IO, by each of its roads; the seed says who."""
+        chosen = [*TRANSPORTS, *self.rng.choices(TRANSPORTS, k=count)][:count // 3]
+        chosen += [None] * (count - len(chosen))
+        self.rng.shuffle(chosen)
+        return chosen
+
+    def reader(self, user, places, transport=None, **more):
+        if transport is None:
+            return Reader(self, self.child(), user, places, **more)
+        return ReturningReader(self, self.child(), user, places, transport, **more)
 
 
 def gated(key):
