@@ -9,7 +9,7 @@ right.
 from readers import Connection, Reader
 from recorder import now, seen
 from support.engineio import Violation
-from support.socketio import Memory, Session
+from support.socketio import Disconnected, Memory, Session
 from support.world import new_id
 
 UNTOLD = 0  # when a join began that was not asked for: its head is that of an earlier time, and another record judges the right
@@ -52,7 +52,11 @@ class SocketIoConnection(Connection):
                 self.kept.read_at = asked
             if not engine.ready(wait):
                 return False
-        self.session.read()
+        try:
+            self.session.read()
+        except Disconnected:
+            self.world.failures.append(f"{self.name}: sent away, for good")
+            raise
         return True
 
     def take(self, frame):

@@ -179,6 +179,7 @@ def polling_server():
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # clients that break off
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1], heard, answers
     server.shutdown()

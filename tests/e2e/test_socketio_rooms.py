@@ -161,6 +161,7 @@ def test_without_a_token_the_socket_is_disconnected_after_a_while(node):
     sockets = [Socket(node.port, None, transport) for transport in EVERY]
     for sock in sockets:
         sock.closed(timeout=20)
+        assert sock.sent_away
 
 
 @transports
@@ -463,7 +464,7 @@ def test_a_drain_is_said_and_costs_a_reconnect(pair, admin, start):
     for sock, transport in zip(sockets, EVERY):
         assert sock.next("server:draining", timeout=15)["data"]["reconnectInMs"] >= 0
         code = sock.closed(timeout=15)
-        assert transport == "polling" or code == 1012
+        assert not sock.sent_away and (transport == "polling" or code == 1012)
     third.stop()
     admin.publish(channel, "missed")
     for sock, person, transport in zip(sockets, people, EVERY):

@@ -18,6 +18,10 @@ GONE = (OSError, EOFError, http.client.HTTPException)
 UNSAID = object()
 
 
+class Disconnected(Gone):
+    """The server sent the socket away: a stock client does not come back by itself."""
+
+
 class Packet:
     def __init__(self, kind, data=None, number=None, nsp="/"):
         self.kind, self.data, self.number, self.nsp = kind, data, number, nsp
@@ -124,7 +128,7 @@ class Session:
         elif packet.kind == CONNECT_ERROR:
             self._handle({"event": "connect_error", "nsp": packet.nsp, "data": packet.data})
         elif packet.kind == DISCONNECT:
-            raise Gone("disconnected")
+            raise Disconnected("by the server")
         else:
             raise Violation(f"out of place: {packet}")
 
@@ -143,7 +147,7 @@ class Socket(ws.Socket):
 
     def __init__(self, port, token=None, transport="websocket", auth=None, memory=None, header=None, wait=True):
         self._ids, self.frames, self._pushed, self._replies, self.close_code = itertools.count(), [], [], [], None
-        self.memory, self.recovered, self.error = memory or Memory(), None, None
+        self.memory, self.recovered, self.error, self.sent_away = memory or Memory(), None, None, False
         auth = {**({"token": token} if token else {}), **(auth or {})}
         self._session = Session(port, self.memory, auth, self._take_frame, transport, token=header)
         ws._open_sockets.add(self)
@@ -186,7 +190,7 @@ class Socket(ws.Socket):
             if self.engine.ready(wait):
                 self._session.read()
         except GONE as error:
-            self.close_code = getattr(error, "code", None) or 0
+            self.close_code, self.sent_away = getattr(error, "code", None) or 0, isinstance(error, Disconnected)
             self.engine.drop()
             ws._open_sockets.discard(self)
 
