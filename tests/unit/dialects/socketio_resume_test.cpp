@@ -196,11 +196,45 @@ TEST_F(SocketIoResumeTest, AnEventThatTheRoomNeverHadIsAGap) {
   EXPECT_NE(connected(socket->sink.take()).at("pid"), again.pid);
 }
 
+TEST_F(SocketIoResumeTest, WhatWasNotTakenIsMissed) {
+  for (const auto& rooms : {std::vector{7}, std::vector{7, 5}}) {
+    Kept kept;
+    auto socket = enter();
+    keep(kept, socket->sink.take());
+    for (const int room : rooms) keep(kept, join(*socket, room));
+    socket->sink.takes = false;
+    const auto missed = happens(7);
+    socket->sink.takes = true;
+    keep(kept, say(*socket, R"(42["communication:leave_channel_posts",{"channelId":6}])"));
+    keep(kept, join(*socket, 4));  // says the position anew
+    lose(*socket);
+    socket = come_back(kept);
+    EXPECT_THAT(event_ids(socket->sink.take()), ElementsAre(id_of(missed)));
+    lose(*socket);
+  }
+}
+
+TEST_F(SocketIoResumeTest, ARoomThatEndsOnTheWayInIsNoProof) {
+  work.vips.insert(user_id(1));
+  const auto kept = leave_behind({8, 5});
+  const auto socket = open_line();
+  socket->sink.take();
+  socket->session->on_text("40" + Json({{"token", "one"}, {"pid", kept.pid}, {"offset", kept.offset}}).dump(), [] {});
+  database.settle();
+  ASSERT_EQ(hub.counts().subscriptions, 2U);
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  work.vips.clear();
+  tell(work.append(domain::posts_room({8}), domain::EventType::kControl,
+                   domain::ControlPayload{{}, domain::ControlKind::kPolicy, {}}));
+  settle();
+  EXPECT_NE(connected(socket->sink.take()).at("pid"), kept.pid);
+  EXPECT_EQ(hub.counts().subscriptions, 0U);
+}
+
 TEST_F(SocketIoResumeTest, WithoutADatabaseNobodyIsLetInNorSentAwayForGood) {
   const auto kept = leave_behind({7});
   happens(7);
-  const auto fresh = make_dialect(options());  // a server that has just begun
-  socketio.swap(const_cast<std::unique_ptr<Dialect>&>(fresh));
+  const auto before = std::exchange(socketio, make_dialect(options()));  // a server that has just begun
   database.away = true;
   const auto socket = come_back(kept);
   EXPECT_THAT(socket->sink.take(), IsEmpty());
