@@ -235,9 +235,11 @@ TEST_F(MoveTest, WhoMovesToAServerThatIsGoneIsClosed) {
 TEST_F(MoveTest, WhoMovesToALoopThatHasStoppedIsClosedWithIt) {
   start();
   stop_other();
+  bool asked = false;
+  dialect.on_shard_of = [&] { asked = true; };
   RawClient client(port);
   client.send(get("/ws?now&shard=1"));
-  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+  ASSERT_TRUE(eventually([&] { return asked && server->connections() == 0; }));
   other.server.reset();
   other.loop.reset();
   EXPECT_EQ(client.rest(), "");
