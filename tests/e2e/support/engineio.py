@@ -84,7 +84,7 @@ class PollingLine:
     def __init__(self, port, token=None):
         self._get, self._post = Exchange(port, token), Exchange(port, token)
         self._path, self._out, self._most = PATH + "polling", [], 1 << 16
-        self.pausing = False
+        self.pausing, self._broken = False, None
         self._get.ask("GET", self._path)
 
     def opened(self, sid, max_payload):
@@ -112,10 +112,12 @@ class PollingLine:
         return not self._out and not self._waiting()
 
     def ready(self, wait):
-        """Whether packets have arrived, or a POST was answered."""
-        return bool(select.select([exchange.socket for exchange in self._waiting()], [], [], wait)[0])
+        """Whether packets have arrived, or a POST was answered, or the line has ended."""
+        return self._broken is not None or bool(select.select([exchange.socket for exchange in self._waiting()], [], [], wait)[0])
 
     def take(self):
+        if self._broken is not None:
+            raise Gone(f"the next GET: {self._broken!r}")
         found = []
         for exchange in self._waiting():
             if not select.select([exchange.socket], [], [], 0)[0]:
@@ -125,13 +127,21 @@ class PollingLine:
                 raise Gone(f"answered with {status}: {body[:200]}", status=status)
             if exchange is self._get:
                 found += body.split(SEPARATOR)
-                if "sid=" in self._path and not self.pausing:
-                    self._get.ask("GET", self._path)
+                self._poll_again(found)
             elif body != "ok":
                 raise Violation(f"a POST is answered with {body[:200]!r}")
             else:
                 self._push()
         return found
+
+    def _poll_again(self, found):
+        """What an answer said is worth as much when nobody is there for the next GET."""
+        if "sid=" not in self._path or self.pausing or CLOSE in found:
+            return
+        try:
+            self._get.ask("GET", self._path)
+        except (OSError, http.client.HTTPException) as error:
+            self._broken = error
 
     def close(self):
         """Says so, if a POST may be sent: of a client that vanishes between two GETs the server only hears nothing any more."""
