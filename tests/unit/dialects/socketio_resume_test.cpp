@@ -122,6 +122,20 @@ TEST_F(SocketIoResumeTest, WhatHappensMeanwhileComesBehindWhatWasMissed) {
   EXPECT_EQ(event_ids(said), expected);
 }
 
+TEST_F(SocketIoResumeTest, WhatHappensAtTheLastMomentComesBehindWhatWasMissed) {
+  const auto kept = leave_behind({7});
+  const auto missed = happens(7);
+  const auto socket = open_line();
+  socket->sink.take();
+  socket->session->on_text("40" + Json({{"token", "one"}, {"pid", kept.pid}, {"offset", kept.offset}}).dump(), [] {});
+  database.settle();  // the rooms are joined and read; the client is not in yet
+  const auto live = post_event(7);
+  tell(live);
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  settle();
+  EXPECT_THAT(event_ids(socket->sink.take()), ElementsAre(id_of(missed), id_of(live)));
+}
+
 TEST_F(SocketIoResumeTest, WhatCannotBeProvedIsNotRecovered) {
   auto kept = leave_behind({7, 5});
   happens(7);
