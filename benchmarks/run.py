@@ -86,7 +86,7 @@ def summary(row, samples):
 def main():
     options = parse()
     if options.list:
-        print("\n".join(f"{row.key:14} {row.title}" for row in ROWS))
+        print("\n".join(f"{row.key:18} {row.title}" for row in ROWS))
         return
     rows = chosen(options.rows)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))

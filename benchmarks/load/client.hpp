@@ -3,15 +3,13 @@
 #include <string>
 #include <string_view>
 
+#include "dialect.hpp"
 #include "loop.hpp"
 
 namespace bench {
 
 /// A refusal that says: try again.
 bool says_busy(std::string_view reply);
-
-enum class Protocol { kNative, kSocketIo, kRaw };
-Protocol protocol_named(const std::string& name);
 
 struct ClientPlan {
   Protocol protocol = Protocol::kNative;
@@ -51,11 +49,12 @@ class Client final : public Handler {
   int index() const { return plan_.index; }
 
  private:
-  enum class Phase { kUpgrading, kOpening, kGreeting, kJoining, kJoined };
+  enum class Phase { kUpgrading, kJoining, kJoined };
 
   /// How many bytes were used.
   std::size_t use(std::string_view bytes);
   std::size_t use_upgrade(std::string_view bytes);
+  void opened();
   void use_text(std::string_view text, std::size_t wire_bytes);
   void use_reply(std::string_view text);
   [[noreturn]] void refuse(std::string_view why) const;
@@ -63,6 +62,7 @@ class Client final : public Handler {
   Loop& loop_;
   ClientEvents& events_;
   ClientPlan plan_;
+  const Dialect& dialect_;
   Phase phase_ = Phase::kUpgrading;
   int fd_ = -1;
   std::string rest_;  ///< of a frame that is not complete

@@ -6,23 +6,26 @@ from bench.row import Check, Row
 
 BOUND = 120
 NODE_SHARE = 8  # of the messages: it is slower by about that
+SOCKETIO = "socketio"  # Belfry, its subscribers by Socket.IO
 
 
 def deliver(setting, kind, rooms, clients, window, messages, **more):
     """One contender; figures of the generator and, of Belfry, what its own histogram says."""
-    with setting.start(kind) as server:
+    with setting.start("belfry" if kind == SOCKETIO else kind) as server:
         if server is None:
             return None
         options = {"clients": clients, "window": window, "messages": messages, **more}
-        if kind in ("belfry", "node"):
+        if kind in ("belfry", SOCKETIO, "node"):
             options |= {"rooms": setting.rooms(rooms), "tokens": setting.tokens, "admin_token": setting.admin,
                         "creates": max(50 * min(window, 16), messages // 5)}
         else:
             options |= {"rooms": setting.numbers(rooms), "frame_bytes": setting.frame_bytes, "protocol": "raw"}
+        if kind in (SOCKETIO, "node"):
+            options |= {"protocol": "socketio"}
         if kind == "node":
-            options |= {"protocol": "socketio", "ordered": "no"}
+            options |= {"ordered": "no"}
         figures = setting.load("fanout", server, BOUND, **options)
-        if kind == "belfry":
+        if server.kind == "belfry":
             metrics = server.metrics()
             figures["commit_to_socket_p99_ms"] = 1000 * quantile(metrics, "belfry_commit_to_socket_seconds", 0.99)
             figures["deliveries_per_write"] = metrics["belfry_deliveries_total"] / max(1, metrics["belfry_ws_writes_total"])
@@ -60,6 +63,7 @@ def offered(setting):
 
 
 US = functools.partial(Check, ours="belfry.us", unit="us")
+SOCKETIO_US = functools.partial(Check, ours="socketio.us", unit="us")
 ROWS = (
     Row("fanout-1", "1 room x 1000, window 1", one_room(1000, 1, 300, ("direct", "belfry")),
         (US("us per delivery / raw direct", theirs="direct.us", must=1.15, aim=1.05),)),
@@ -67,6 +71,16 @@ ROWS = (
         (US("us per delivery / raw batch", theirs="batch.us", must=1.25, aim=1.0),
          US("us per delivery / Socket.IO", theirs="node.us", must=1 / 12, aim=1 / 25),
          Check("commit to socket, p99", "belfry.commit_to_socket_p99_ms", None, 20, 12, unit="ms"))),
+    # Socket.IO subscribers, and the native ones again just before: what is between the two is the dialect. The floor's frames are those of the native rows.
+    Row("fanout-1-socketio", "1 room x 1000 by Socket.IO, window 1", one_room(1000, 1, 300, ("direct", "belfry", SOCKETIO)),
+        (SOCKETIO_US("us per delivery / raw direct", theirs="direct.us", must=1.15, aim=1.05),
+         SOCKETIO_US("us per delivery / native subscribers", theirs="belfry.us", must=1.15, aim=1.05))),
+    Row("fanout-16-socketio", "1 room x 1000 by Socket.IO, window 16", one_room(1000, 16, 4800, ("batch", "belfry", SOCKETIO, "node")),
+        (SOCKETIO_US("us per delivery / raw batch", theirs="batch.us", must=1.25, aim=1.0),
+         SOCKETIO_US("us per delivery / native subscribers", theirs="belfry.us", must=1.15, aim=1.05),
+         SOCKETIO_US("us per delivery / Socket.IO of Node", theirs="node.us", must=1 / 12, aim=1 / 25),
+         Check("commit to socket, p99", "socketio.commit_to_socket_p99_ms", None, 20, 12, unit="ms")),
+        seconds=500),
     Row("fanout-64", "1 room x 1000, window 64", one_room(1000, 64, 6400, ("batch", "belfry")),
         (US("us per delivery / raw batch", theirs="batch.us", must=2.0, aim=1.4),)),
     Row("fanout-5000", "1 room x 5000, window 16", one_room(5000, 16, 1600, ("batch", "belfry")),
