@@ -36,6 +36,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
 constexpr std::chrono::seconds kReminderInterval{30};
+constexpr std::chrono::seconds kPollSlack{10};
 /// Descriptors kept for the database, the log, the listeners and what the libraries open; and for each loop.
 constexpr std::size_t kReservedDescriptors = 320;
 constexpr std::size_t kLoopDescriptors = 4;
@@ -55,6 +56,9 @@ std::size_t raise_descriptor_limit() {
 net::Limits network_limits(const config::Settings& settings) {
   net::Limits limits;
   limits.handshakes_per_second = settings.ws_handshake_rate;
+  // A GET is held until the next ping at the latest.
+  limits.poll_timeout = std::max(limits.poll_timeout,
+                                 std::chrono::ceil<std::chrono::seconds>(settings.socketio_ping_interval) + kPollSlack);
   const auto descriptors = raise_descriptor_limit();
   const auto reserved = kReservedDescriptors + kLoopDescriptors * static_cast<std::size_t>(settings.io_threads - 1);
   const auto available = descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2;

@@ -63,6 +63,7 @@ dialects::SocketIoOptions socketio_options(const NodeParts& node, std::size_t sh
   options.ping_timeout = node.settings.socketio_ping_timeout;
   options.shard = shard;
   options.max_sessions = node.limits.max_connections;
+  options.sessions_per_second = node.limits.handshakes_per_second;
   options.allowed_origins = node.settings.allowed_origins;
   options.test_echo = node.settings.test_echo;
   return options;

@@ -24,7 +24,8 @@ struct SocketIoOptions {
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};
   std::size_t shard = 0;                     ///< of this node, below 64: sessions live on one shard
-  std::size_t max_sessions = 18'000;         ///< of this shard
+  std::size_t max_sessions = 18'000;         ///< of this shard, that begin by polling
+  int sessions_per_second = 2000;            ///< of these
   std::vector<std::string> allowed_origins;  ///< for polling from browsers
   bool test_echo = false;                    ///< handlers that echo, for conformance tests
 };

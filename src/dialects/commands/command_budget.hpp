@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "belfry/core/time.hpp"
@@ -13,14 +14,15 @@ class CommandBudget {
   CommandBudget(int burst, int per_second, core::TimePoint now)
       : capacity_(std::int64_t{burst} * kCost), per_second_(per_second), left_(capacity_), at_(now) {}
 
-  /// False: this command is one too many.
-  bool take(core::TimePoint now) {
+  /// False: these are too many, and are not taken.
+  bool take(core::TimePoint now, std::size_t commands = 1) {
+    const auto cost = kCost * static_cast<std::int64_t>(commands);
     // A clock that was set back gives nothing and takes nothing.
     const auto elapsed = std::clamp<std::int64_t>((now - at_).count(), 0, kLongestIdleMs);
     at_ = now;
     left_ = std::min(capacity_, left_ + elapsed * per_second_);
-    if (left_ < kCost) return false;
-    left_ -= kCost;
+    if (left_ < cost) return false;
+    left_ -= cost;
     return true;
   }
 

@@ -20,11 +20,8 @@ bool unknown_event(const Error& error) { return !error.details.empty() && error.
 
 }  // namespace
 
-Conversation::Conversation(Services& services, FrameSink& sink, Voice& voice)
-    : services_(services),
-      sink_(sink),
-      voice_(voice),
-      budget_(services.options.command_burst, services.options.command_rate, services.clock.now()) {}
+Conversation::Conversation(Services& services, FrameSink& sink, Voice& voice, CommandBudget& budget)
+    : services_(services), sink_(sink), voice_(voice), budget_(budget) {}
 
 Conversation::~Conversation() { services_.hub.remove(*this); }
 
@@ -164,6 +161,11 @@ void Conversation::log_command(bool ok) const {
 void Conversation::end_command() {
   std::string().swap(event_);  // an idle connection keeps no memory for it
   if (auto done = std::exchange(done_, nullptr)) done();
+}
+
+bool Conversation::goes_on() {
+  if (!over_ && token_ended()) shut(CloseCode::kUnauthorized, "token expired");
+  return !over_;
 }
 
 void Conversation::on_writable() {

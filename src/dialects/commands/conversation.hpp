@@ -41,7 +41,8 @@ struct Services {
 /// voice are not used after `on_closed`.
 class Conversation final : public realtime::Subscriber, public std::enable_shared_from_this<Conversation> {
  public:
-  Conversation(Services& services, FrameSink& sink, Voice& voice);
+  /// `budget` is the connection's, which may have several conversations, one after another.
+  Conversation(Services& services, FrameSink& sink, Voice& voice, CommandBudget& budget);
   ~Conversation() override;
 
   void open(std::optional<auth::Identity> identity);
@@ -56,6 +57,9 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
 
   /// It is in this room already: the hub has taken it in without a command.
   void restore(const realtime::Joined& joined);
+
+  /// False: the token has ended, and all of this with it.
+  bool goes_on();
 
   void on_writable();
   void on_draining(std::chrono::milliseconds reconnect_in);
@@ -123,7 +127,7 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
   core::TimePoint token_ends_ = core::TimePoint::max();  ///< of `identity_`; stands where each delivery looks
   std::optional<auth::Identity> identity_;
   runtime::Wheel::Timer timer_;  ///< login, notice or end of the token, whichever is next
-  CommandBudget budget_;
+  CommandBudget& budget_;
   int bad_frames_ = 0;
   std::vector<JoinedRoom> rooms_;
 

@@ -14,7 +14,9 @@ constexpr std::string_view kPing = "ping";
 }  // namespace
 
 NativeSession::NativeSession(commands::Services& services, FrameSink& sink, std::optional<auth::Identity> identity)
-    : sink_(sink), conversation_(std::make_shared<commands::Conversation>(services, sink, *this)) {
+    : sink_(sink),
+      budget_(services.options.command_burst, services.options.command_rate, services.clock.now()),
+      conversation_(std::make_shared<commands::Conversation>(services, sink, *this, budget_)) {
   conversation_->open(std::move(identity));
 }
 

@@ -29,6 +29,7 @@ class NativeSession final : public Session, public commands::Voice {
   std::shared_ptr<commands::Conversation> hold() const { return conversation_; }
 
   FrameSink& sink_;
+  commands::CommandBudget budget_;
   std::string id_;  ///< of the command that runs, as JSON text; empty: it has none
   std::shared_ptr<commands::Conversation> conversation_;
 };

@@ -274,22 +274,23 @@ void EngineConnection::abandon() {
   on_over_ = nullptr;
   timer_.cancel();
   main_ = probe_ = nullptr;
+  arrived_.clear();
   if (session_) session_->on_closed();
   session_ = nullptr;
-  arrived_.clear();
   fresh_ = nullptr;
   waiting_ = nullptr;
 }
 
-/// One message after another, each when the one before is done, and none while the client does not take its answers.
-/// Of a session that is over only what is owed is done.
+/// One message after another, each when the one before is done, and none while a client that polls does not take its
+/// answers: of a WebSocket `net` sees to that. Of a session that is over only what is owed is done.
 void EngineConnection::deliver() {
   if (looping_) return;
   const auto self = shared_from_this();
   looping_ = true;
+  const std::shared_ptr<void> leave(nullptr, [this](void*) { looping_ = false; });
   while (!arrived_.empty() && !running_) {
     const bool owed = std::holds_alternative<Done>(arrived_.front());
-    if (!owed && !engine_.over() && !writable()) break;
+    if (!owed && !engine_.over() && !direct() && !writable()) break;
     auto next = std::move(arrived_.front());
     arrived_.pop_front();
     if (owed) {
@@ -298,7 +299,6 @@ void EngineConnection::deliver() {
       deliver_one(std::get<EnginePacket>(next));
     }
   }
-  looping_ = false;
 }
 
 /// A session that throws has broken its contract: it alone pays.

@@ -81,11 +81,13 @@ class EngineServer::ProbeLine final : public Entrance {
   ConnectionPtr connection_;
 };
 
-EngineServer::EngineServer(EngineServerOptions options, runtime::Wheel& wheel,
+EngineServer::EngineServer(EngineServerOptions options, runtime::Wheel& wheel, const core::Clock& clock,
                            std::function<void(std::move_only_function<void()>)> post, telemetry::Metrics& metrics,
                            MakeSession make_session)
     : options_(std::move(options)),
       parts_{options_.engine, wheel, std::move(post)},
+      clock_(clock),
+      admission_(2 * options_.sessions_per_second, options_.sessions_per_second, clock.now()),
       metrics_(metrics),
       make_session_(std::move(make_session)) {}
 
@@ -143,10 +145,12 @@ std::optional<std::string> EngineServer::allowed_origin(const std::optional<std:
 }
 
 std::move_only_function<void()> EngineServer::begin_polling(PlainRequest request, Done done) {
-  if (draining_ || sessions_.size() >= options_.max_sessions) {
+  if (draining_ || polling_ >= options_.max_sessions || !admission_.take(clock_.now())) {
+    metrics_.ws_handshakes_refused.add();
     done(busy());
     return {};
   }
+  ++polling_;
   open(make_connection(EngineTransport::kPolling), {std::move(request.authorization), std::move(request.origin)},
        std::move(done));
   return {};
@@ -162,7 +166,6 @@ core::Result<std::unique_ptr<Entrance>> EngineServer::admit(const Handshake& han
     if (!connection || !connection->may_probe()) return core::fail(bad_handshake(EngineError::kUnknownSid));
     return std::make_unique<ProbeLine>(std::move(connection));
   }
-  if (sessions_.size() >= options_.max_sessions) return core::fail(Error::unavailable("Too many sessions.", 5));
   return std::make_unique<NewLine>(*this, Caller{handshake.authorization, handshake.origin});
 }
 
@@ -174,10 +177,13 @@ EngineServer::ConnectionPtr EngineServer::make_connection(EngineTransport transp
 }
 
 void EngineServer::open(const ConnectionPtr& connection, Caller caller, Done answer) {
-  connection->open(make_session_(*connection, std::move(caller)), std::move(answer), [this, sid = connection->sid()] {
-    sessions_.erase(sid);
-    metrics_.socketio_sessions.sub();
-  });
+  const bool polls = answer != nullptr;
+  connection->open(make_session_(*connection, std::move(caller)), std::move(answer),
+                   [this, polls, sid = connection->sid()] {
+                     sessions_.erase(sid);
+                     if (polls) --polling_;
+                     metrics_.socketio_sessions.sub();
+                   });
 }
 
 std::string EngineServer::new_sid() const {

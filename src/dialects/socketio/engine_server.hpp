@@ -11,8 +11,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "belfry/core/time.hpp"
 #include "belfry/dialects/dialect.hpp"
 #include "belfry/telemetry/metrics.hpp"
+#include "dialects/commands/command_budget.hpp"
 #include "dialects/socketio/engine_connection.hpp"
 #include "dialects/socketio/engine_request.hpp"
 
@@ -26,8 +28,11 @@ struct Caller {
 
 struct EngineServerOptions {
   EngineOptions engine;
-  std::size_t shard = 0;                     ///< below 64: the first character of each sid
-  std::size_t max_sessions = 18'000;         ///< on this shard; beyond, a new one is refused with 503
+  std::size_t shard = 0;  ///< below 64: the first character of each sid
+  /// That begin by polling, on this shard; beyond, and above the rate, a new one is refused with 503. The others are
+  /// bounded by their connections, and admitted by `net`.
+  std::size_t max_sessions = 18'000;
+  int sessions_per_second = 2000;            ///< twice as many at once
   std::vector<std::string> allowed_origins;  ///< CORS; empty: none
 };
 
@@ -38,7 +43,7 @@ class EngineServer final : public Requests {
   /// What runs over a new session; `sink` outlives it.
   using MakeSession = std::function<std::unique_ptr<Session>(FrameSink& sink, Caller caller)>;
 
-  EngineServer(EngineServerOptions options, runtime::Wheel& wheel,
+  EngineServer(EngineServerOptions options, runtime::Wheel& wheel, const core::Clock& clock,
                std::function<void(std::move_only_function<void()>)> post, telemetry::Metrics& metrics,
                MakeSession make_session);
   EngineServer(const EngineServer&) = delete;
@@ -66,6 +71,9 @@ class EngineServer final : public Requests {
 
   EngineServerOptions options_;
   EngineParts parts_;
+  const core::Clock& clock_;
+  commands::CommandBudget admission_;
+  std::size_t polling_ = 0;  ///< that began so
   telemetry::Metrics& metrics_;
   MakeSession make_session_;
   bool draining_ = false;

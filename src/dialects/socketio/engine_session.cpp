@@ -50,7 +50,7 @@ Actions EngineSession::get(TimePoint now) {
     } else if (probe_ == Probe::kAnswered && noop_at_ <= now) {
       let_get_go(now);
     }
-    if (closing_) end(EngineEnd::kClosedByServer);
+    if (closing_ && kept_.empty()) end(EngineEnd::kClosedByServer);
   }
   return taken();
 }
@@ -106,7 +106,7 @@ std::optional<EngineEnd> EngineSession::take(EnginePacket packet, TimePoint now)
       return std::nullopt;
     case EngineType::kPong:
       // One that nobody asked for puts nothing off.
-      if (std::exchange(pong_due_, kNever) != kNever) ping_at_ = now + options_.ping_interval;
+      if (!ping_kept_ && std::exchange(pong_due_, kNever) != kNever) ping_at_ = now + options_.ping_interval;
       return std::nullopt;
     case EngineType::kNoop:
       return std::nullopt;
@@ -179,6 +179,7 @@ void EngineSession::take_probe(std::string_view text, TimePoint now) {
 void EngineSession::upgrade() {
   auto kept = std::exchange(kept_, {});
   kept_bytes_ = 0;
+  ping_kept_ = false;
   if (get_waits_) {
     put({EngineType::kNoop});
     answer_get();
@@ -228,15 +229,20 @@ Actions EngineSession::flush() {
   return taken();
 }
 
-void EngineSession::answer_get() {
+/// A slow line takes what is kept by several answers, each of which counts.
+void EngineSession::answer_get(Much much) {
   std::string body;
-  body.reserve(kept_bytes_);
-  for (const auto& packet : kept_) append_to_payload(body, packet);
-  kept_.clear();
-  kept_bytes_ = 0;
+  std::size_t taken = 0;
+  while (taken < kept_.size() && (much == Much::kAll || body.size() < options_.max_answer)) {
+    const auto& packet = kept_[taken++];
+    kept_bytes_ -= packet.data.size() + kPacketBytes;
+    if (packet.type == EngineType::kPing) ping_kept_ = false;
+    append_to_payload(body, packet);
+  }
+  kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(taken));
   get_waits_ = false;
   act(AnswerGet{std::move(body)});
-  if (std::exchange(told_full_, false)) act(Writable{});
+  if (kept_bytes_ <= options_.max_buffered / 2 && std::exchange(told_full_, false)) act(Writable{});
 }
 
 void EngineSession::let_get_go(TimePoint now) {
@@ -271,7 +277,7 @@ void EngineSession::end(EngineEnd why, CloseCode code) {
   if (get_waits_) {
     const bool said = why == EngineEnd::kClosedByClient;
     if (!said || kept_.empty()) put({said ? EngineType::kNoop : EngineType::kClose});
-    answer_get();
+    answer_get(Much::kAll);
   }
   drop_probe(code);
   if (transport_ == EngineTransport::kWebSocket && why != EngineEnd::kLineGone) act(CloseLine{Line::kMain, code});
@@ -282,6 +288,7 @@ void EngineSession::end(EngineEnd why, CloseCode code) {
 void EngineSession::ping(TimePoint now) {
   ping_at_ = kNever;
   pong_due_ = now + options_.ping_timeout;
+  ping_kept_ = transport_ == EngineTransport::kPolling;
   put({EngineType::kPing});
   if (get_waits_) answer_get();
 }

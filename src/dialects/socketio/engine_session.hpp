@@ -22,6 +22,7 @@ struct EngineOptions {
   std::chrono::milliseconds noop_interval{100};        ///< a GET is not held longer while an upgrade is under way
   std::chrono::milliseconds linger{10'000};            ///< for the GET that fetches a closing session's last words
   std::size_t max_payload = std::size_t{64} * 1024;    ///< bytes of a POST's body or of a WebSocket message
+  std::size_t max_answer = std::size_t{64} * 1024;     ///< of a GET, and one packet more
   std::size_t max_buffered = std::size_t{256} * 1024;  ///< unread by polling; beyond, the session is not writable
 };
 
@@ -154,7 +155,8 @@ class EngineSession {
   void upgrade();
   void drop_probe(CloseCode code);
   void put(EnginePacket packet);
-  void answer_get();
+  enum class Much : std::uint8_t { kOneAnswer, kAll };
+  void answer_get(Much much = Much::kOneAnswer);
   void let_get_go(TimePoint now);
   void ping(TimePoint now);
   void end(EngineEnd why, CloseCode code = CloseCode::kProtocolError);
@@ -167,6 +169,7 @@ class EngineSession {
   bool post_running_ = false;
   bool closing_ = false;
   bool over_ = false;
+  bool ping_kept_ = false;  ///< the last ping waits for a GET: nobody can have answered it
   mutable bool told_full_ = false;
   std::vector<EnginePacket> kept_;  ///< for the next GET, or for the WebSocket to come
   std::size_t kept_bytes_ = 0;

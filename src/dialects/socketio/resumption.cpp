@@ -1,9 +1,16 @@
 #include "dialects/socketio/resumption.hpp"
 
+#include <chrono>
+#include <exception>
 #include <utility>
+
+#include "belfry/telemetry/log.hpp"
 
 namespace belfry::dialects::socketio {
 namespace {
+
+constexpr std::chrono::milliseconds kPatience{8000};
+constexpr std::chrono::milliseconds kRetry{250};
 
 core::Reason reason_of(const core::Error& refusal) {
   if (refusal.code == core::ErrorCode::kNotFound || refusal.reason == core::Reason::kNone) {
@@ -18,69 +25,107 @@ bool undecided(const core::Error& error) {
 
 }  // namespace
 
-Resumption::Resumption(realtime::Hub& hub, domain::RoomReader& reader, domain::Database& database,
-                       realtime::Subscriber& subscriber, const Positions& positions, Done done)
-    : hub_(hub), reader_(reader), database_(database), subscriber_(subscriber), done_(std::move(done)) {
+Resumption::Resumption(const Parts& parts, realtime::Subscriber& subscriber, const Positions& positions, Done done)
+    : parts_(parts),
+      subscriber_(subscriber),
+      patience_ends_(parts.wheel.now() + kPatience),
+      retries_(positions.size()),
+      done_(std::move(done)) {
   for (const auto& position : positions.rooms()) rooms_.push_back({.from = position});
 }
 
+/// What fails is no proof.
 template <class F>
 auto Resumption::later(F body) {
   return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-    if (const auto self = weak.lock(); self && self->done_) body(std::forward<decltype(args)>(args)...);
+    const auto self = weak.lock();
+    if (!self || !self->done_) return;
+    try {
+      body(std::forward<decltype(args)>(args)...);
+    } catch (const std::exception& failure) {
+      telemetry::error("session_failed", {{"what", failure.what()}});
+      self->fail();
+    }
   };
 }
 
 /// One more than the rooms, until all of them have begun.
 void Resumption::start() {
   const auto self = shared_from_this();
-  open_ = rooms_.size() + 1;
-  for (std::size_t at = 0; at < rooms_.size() && done_; ++at) {
-    hub_.join(subscriber_, rooms_[at].from.room,
-              later([this, at](core::Result<realtime::Joined> joined) { on_joined(at, std::move(joined)); }));
-  }
-  settle();
+  joining_ = rooms_.size() + 1;
+  for (std::size_t at = 0; at < rooms_.size() && done_; ++at) join(at);
+  joined_one();
+}
+
+void Resumption::join(std::size_t at) {
+  parts_.hub.join(subscriber_, rooms_[at].from.room,
+                  later([this, at](core::Result<realtime::Joined> joined) { on_joined(at, std::move(joined)); }));
 }
 
 void Resumption::on_joined(std::size_t at, core::Result<realtime::Joined> joined) {
-  auto& room = rooms_[at];
-  if (!joined) return lose(at, joined.error());
-  room.joined = std::move(*joined);
-  // Nothing was missed: there is nothing to read, and the join was the decision.
-  if (room.from.event == room.joined->last_event_id) return settle();
-  reader_.sync(subscriber_.actor(), {.target = room.from.room, .since = room.from.event, .limit = kMaxReplayInRoom},
-               later([this, at](core::Result<domain::SyncedRoom> synced) { on_read(at, std::move(synced)); }));
+  if (joined) {
+    rooms_[at].joined = std::move(*joined);
+    return joined_one();
+  }
+  if (undecided(joined.error())) return try_again(at, [this, at] { join(at); });
+  lose(at, joined.error(), [this] { joined_one(); });
+}
+
+void Resumption::joined_one() {
+  if (done_ && --joining_ == 0) read(0);
+}
+
+/// The next room of which something was missed; what was not has been decided by its join.
+void Resumption::read(std::size_t at) {
+  const auto has_missed = [](const Room& room) { return room.joined && room.from.event != room.joined->last_event_id; };
+  while (at < rooms_.size() && !has_missed(rooms_[at])) ++at;
+  if (at == rooms_.size()) return finish();
+  parts_.reader.sync(subscriber_.actor(),
+                     {.target = rooms_[at].from.room, .since = rooms_[at].from.event, .limit = kMaxReplayInRoom},
+                     later([this, at](core::Result<domain::SyncedRoom> synced) { on_read(at, std::move(synced)); }));
 }
 
 void Resumption::on_read(std::size_t at, core::Result<domain::SyncedRoom> synced) {
   auto& room = rooms_[at];
   if (!synced) {
-    if (!undecided(synced.error())) hub_.leave(subscriber_, room.joined->room);
-    return lose(at, synced.error());
+    if (undecided(synced.error())) return try_again(at, [this, at] { read(at); });
+    parts_.hub.leave(subscriber_, room.joined->room);
+    return lose(at, synced.error(), [this, at] { read(at + 1); });
   }
   const auto missed = prove_replay(room.from.event, synced->page.events, room.joined->last_event_id);
   if (!missed) return fail();
+  missed_ += missed->size();
+  if (missed_ > kMaxReplay) return fail();
   room.missed.assign(missed->begin(), missed->end());
-  settle();
+  read(at + 1);
 }
 
-void Resumption::lose(std::size_t at, const core::Error& error) {
-  if (undecided(error)) return fail();
+void Resumption::try_again(std::size_t at, std::function<void()> step) {
+  if (parts_.wheel.now() >= patience_ends_) return fail();
+  retries_[at] = parts_.wheel.after(kRetry, later(std::move(step)));
+}
+
+/// It is told by the name of its room, which for a discussion only the database knows.
+void Resumption::lose(std::size_t at, const core::Error& error, std::function<void()> then) {
   auto& room = rooms_[at];
   room.lost = {.target = room.from.room, .room = {}, .reason = reason_of(error)};
   if (room.joined) room.lost->room = room.joined->room;
   room.joined = std::nullopt;
   if (room.from.room.kind == domain::RoomKind::kPosts) room.lost->room = domain::posts_room(room.from.room.channel_id);
-  if (room.lost->room || error.code == core::ErrorCode::kNotFound) return settle();
+  if (room.lost->room || error.code == core::ErrorCode::kNotFound) return then();
+  name_lost_room(at, std::move(then));
+}
+
+void Resumption::name_lost_room(std::size_t at, std::function<void()> then) {
   domain::JobOptions options;
   options.name = "rooms.resolve";
-  database_.run<domain::RoomKey>(
+  parts_.database.run<domain::RoomKey>(
       domain::JobMode::kRead, std::move(options),
-      [target = room.from.room](domain::UnitOfWork& work) { return domain::resolve_room(work, target); },
-      later([this, at](core::Result<domain::RoomKey> key) {
-        if (!key && undecided(key.error())) return fail();
+      [target = rooms_[at].from.room](domain::UnitOfWork& work) { return domain::resolve_room(work, target); },
+      later([this, at, then = std::move(then)](core::Result<domain::RoomKey> key) {
+        if (!key && undecided(key.error())) return try_again(at, [this, at, then] { name_lost_room(at, then); });
         if (key) rooms_[at].lost->room = *key;
-        settle();
+        then();
       }));
 }
 
@@ -88,19 +133,15 @@ void Resumption::fail() {
   if (auto done = std::exchange(done_, nullptr)) done(std::nullopt);
 }
 
-void Resumption::settle() {
-  if (!done_ || --open_ > 0) return;
+void Resumption::finish() {
   Resumed resumed;
-  std::size_t events = 0;
   for (auto& room : rooms_) {
-    events += room.missed.size();
     if (room.lost) {
       resumed.lost.push_back(std::move(*room.lost));
     } else {
       resumed.rooms.push_back({std::move(*room.joined), std::move(room.missed)});
     }
   }
-  if (events > kMaxReplay) return fail();
   std::exchange(done_, nullptr)(std::move(resumed));
 }
 

@@ -1,9 +1,11 @@
 #include "dialects/socketio/room_socket.hpp"
 
 #include <array>
+#include <exception>
 #include <utility>
 
 #include "belfry/core/base64.hpp"
+#include "belfry/telemetry/log.hpp"
 #include "dialects/commands/credentials.hpp"
 #include "dialects/socketio/messages.hpp"
 
@@ -15,6 +17,8 @@ using core::Reason;
 using core::Result;
 
 constexpr std::size_t kIdCharacters = 20;
+/// What each further room adds to an offset.
+constexpr std::size_t kTailBytes = 34;
 
 std::optional<std::string> text_in(const wire::Value* object, std::string_view name) {
   const auto* value = object == nullptr ? nullptr : object->find(name);
@@ -46,11 +50,23 @@ bool is_final(CloseCode code) {
 
 RoomSocket::~RoomSocket() = default;
 
+/// For what comes later. What fails here ends this session, and nobody else's.
 template <class F>
 auto RoomSocket::later(F body) {
   return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-    if (const auto self = weak.lock(); self && !self->over_) body(std::forward<decltype(args)>(args)...);
+    const auto self = weak.lock();
+    if (!self || self->over_) return;
+    try {
+      body(std::forward<decltype(args)>(args)...);
+    } catch (const std::exception& failure) {
+      self->broke(failure.what());
+    }
   };
+}
+
+void RoomSocket::broke(std::string_view what) {
+  telemetry::error("session_failed", {{"what", what}});
+  close(CloseCode::kInternal, "");
 }
 
 void RoomSocket::connect(const std::optional<wire::Value>& auth, const Caller& caller, Connected connected) {
@@ -103,9 +119,12 @@ void RoomSocket::refuse_connection(const Error& error) {
 
 void RoomSocket::admit(std::optional<auth::Identity> identity) {
   if (identity) user_ = identity->actor.id;
-  conversation_ = std::make_shared<commands::Conversation>(parts_.rooms, *this, *this);
+  conversation_ = std::make_shared<commands::Conversation>(parts_.rooms, *this, *this, budget_);
   conversation_->open(std::move(identity));
-  if (auto positions = position_shown()) return resume(std::move(*positions));
+  auto positions = position_shown();
+  // Each room is a join and a replay: more of them than the budget holds are not asked for.
+  const bool paid = positions && budget_.take(parts_.rooms.clock.now(), positions->size());
+  if (paid) return resume(std::move(*positions));
   start_anew();
 }
 
@@ -119,17 +138,18 @@ std::optional<Positions> RoomSocket::position_shown() const {
 
 void RoomSocket::resume(Positions positions) {
   positions_ = std::move(positions);
-  resumption_ =
-      std::make_shared<Resumption>(parts_.rooms.hub, parts_.rooms.reader, parts_.database, *conversation_, positions_,
-                                   // The hub may be the caller: what it is to hear of this comes in a turn of its own.
-                                   later([this](std::optional<Resumed> outcome) {
-                                     parts_.post(later([this, outcome = std::move(outcome)] { resumed(outcome); }));
-                                   }));
+  const Resumption::Parts parts{parts_.rooms.hub, parts_.rooms.reader, parts_.database, parts_.rooms.wheel};
+  // The hub may be the caller: what it is to hear of this comes in a turn of its own.
+  auto done = later([this](std::optional<Resumed> outcome) {
+    parts_.post(later([this, outcome = std::move(outcome)] { resumed(outcome); }));
+  });
+  resumption_ = std::make_shared<Resumption>(parts, *conversation_, positions_, std::move(done));
   resumption_->start();
 }
 
 void RoomSocket::resumed(const std::optional<Resumed>& outcome) {
   resumption_ = nullptr;
+  if (!conversation_->goes_on()) return;
   const auto missed = outcome && !spoiled_ ? encode_missed(*outcome) : std::nullopt;
   if (missed) {
     parts_.rooms.metrics.socketio_recovered.add();
@@ -146,7 +166,7 @@ std::optional<std::vector<realtime::SharedFrame>> RoomSocket::encode_missed(cons
   for (const auto& room : resumed.rooms) {
     for (const auto& event : room.missed) {
       frames.push_back(parts_.rooms.encoder.encode(*event));
-      bytes += frames.back()->wire().size();
+      bytes += frames.back()->wire().size() + resumed.rooms.size() * kTailBytes;
       if (bytes > kMaxReplayBytes) return std::nullopt;
     }
   }

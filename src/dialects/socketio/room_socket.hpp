@@ -35,7 +35,8 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
   /// True: the client is in. False: it was refused, and told so. Once, unless the carrier ends before.
   using Connected = std::move_only_function<void(bool)>;
 
-  RoomSocket(SocketParts& parts, FrameSink& carrier) : parts_(parts), carrier_(carrier) {}
+  RoomSocket(SocketParts& parts, FrameSink& carrier, commands::CommandBudget& budget)
+      : parts_(parts), carrier_(carrier), budget_(budget) {}
   RoomSocket(const RoomSocket&) = delete;
   RoomSocket& operator=(const RoomSocket&) = delete;
   ~RoomSocket() override;
@@ -46,6 +47,8 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
   void on_draining(std::chrono::milliseconds reconnect_in);
   /// Nothing is said from here on; what is owed is done.
   void end();
+  /// Its CONNECT, or a command since, said who it is.
+  bool known() const { return user_ || (conversation_ && !conversation_->actor().anonymous()); }
 
  private:
   struct Presented {
@@ -65,6 +68,7 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
   void start_anew();
   void greet(const std::optional<std::string>& pid);
   void refuse_connection(const core::Error& error);
+  void broke(std::string_view what);
   template <class F>
   auto later(F body);
 
@@ -93,6 +97,7 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
 
   SocketParts& parts_;
   FrameSink& carrier_;
+  commands::CommandBudget& budget_;  ///< of the whole session
   Connected answer_;
   Presented presented_;
   std::optional<core::UserId> user_;  ///< known at CONNECT

@@ -19,7 +19,7 @@ SocketClient::SocketClient(SocketParts& parts, FrameSink& carrier, Caller caller
     : parts_(parts),
       carrier_(carrier),
       caller_(std::move(caller)),
-      decoder_(kMaxAttachedBytes),
+      decoder_(kMaxAttachedBytes, parts.echo ? SocketDecoder::Attached::kKept : SocketDecoder::Attached::kCounted),
       budget_(parts.rooms.options.command_burst, parts.rooms.options.command_rate, parts.rooms.clock.now()) {
   wait_for_connect();
 }
@@ -45,7 +45,10 @@ void SocketClient::take(SocketDecoder::Decoded decoded, Done done) {
     broke(decoded.error());
     return done();
   }
-  if (!*decoded) return done();  // its attachments are still to come
+  if (!*decoded) {  // its attachments are still to come
+    if (!in(*decoder_.waiting())) broke("a packet of a namespace that was not entered");
+    return done();
+  }
   const auto& packet = **decoded;
   const bool command = packet.type == SocketType::kEvent;
   if (!command && !budget_.take(parts_.rooms.clock.now())) {
@@ -94,7 +97,7 @@ void SocketClient::connect(const SocketPacket& packet, Done done) {
   }
   timer_.cancel();
   state_ = State::kEntering;
-  room_ = std::make_shared<RoomSocket>(parts_, carrier_);
+  room_ = std::make_shared<RoomSocket>(parts_, carrier_, budget_);
   const auto room = room_;
   room->connect(packet.data, caller_, [this, auth = packet.data, done = std::move(done)](bool in) mutable {
     entered(in, auth, std::move(done));
@@ -135,8 +138,11 @@ void SocketClient::event(const SocketPacket& packet, Done done) {
 void SocketClient::disconnect(const SocketPacket& packet) {
   if (!in(packet)) return broke("a packet of a namespace that was not entered");
   if (packet.nsp == kDefault) {
-    std::exchange(room_, nullptr)->end();
+    const auto room = std::exchange(room_, nullptr);
     state_ = State::kOut;
+    room->end();
+    // Else a client without a token would have ten more seconds each time.
+    if (!room->known() && !parts_.echo) return carrier_.close(CloseCode::kUnauthorized, "no token");
   } else {
     echo_in_ = false;
   }
@@ -153,6 +159,8 @@ void SocketClient::on_draining(std::chrono::milliseconds reconnect_in) {
 
 void SocketClient::on_closed() {
   timer_.cancel();
+  state_ = State::kOut;
+  echo_in_ = false;
   if (const auto room = std::exchange(room_, nullptr)) room->end();
 }
 

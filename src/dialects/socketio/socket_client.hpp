@@ -45,7 +45,7 @@ class SocketClient final : public Session {
   FrameSink& carrier_;
   Caller caller_;
   SocketDecoder decoder_;
-  commands::CommandBudget budget_;  ///< of packets that are no commands
+  commands::CommandBudget budget_;  ///< of all that the client says
   State state_ = State::kOut;
   std::shared_ptr<RoomSocket> room_;  ///< null while it is out
   bool echo_in_ = false;              ///< in the echoing namespace

@@ -161,6 +161,11 @@ SocketDecoder::Decoded SocketDecoder::add_text(std::string_view text) {
   if (!names_all(*packet.data, attachments)) return std::unexpected("attachments and their places differ");
   expected_ = attachments;
   attached_bytes_ = 0;
+  if (attached_ == Attached::kCounted) {
+    auto& items = packet.data->items;
+    items.resize(std::min<std::size_t>(items.size(), packet.type == SocketType::kEvent ? 1 : 0));
+    items.shrink_to_fit();
+  }
   pending_ = std::move(packet);
   return std::nullopt;
 }
@@ -169,6 +174,7 @@ SocketDecoder::Decoded SocketDecoder::add_binary(std::string bytes) {
   if (!pending_) return std::unexpected("an attachment of nothing");
   attached_bytes_ += bytes.size();
   if (attached_bytes_ > max_attached_bytes_) return std::unexpected("attachments that are too large");
+  if (attached_ == Attached::kCounted) std::string().swap(bytes);
   pending_->attachments.push_back(std::move(bytes));
   if (pending_->attachments.size() < expected_) return std::nullopt;
   return std::exchange(pending_, std::nullopt);

@@ -39,16 +39,21 @@ class SocketDecoder {
  public:
   using Decoded = std::expected<std::optional<SocketPacket>, Refusal>;
 
+  /// Of a packet with attachments its name, and how many there are, may be all that matters: what is waited for then
+  /// takes no memory.
+  enum class Attached : std::uint8_t { kKept, kCounted };
   /// `max_attached_bytes`: of one packet's attachments together.
-  explicit SocketDecoder(std::size_t max_attached_bytes) : max_attached_bytes_(max_attached_bytes) {}
+  explicit SocketDecoder(std::size_t max_attached_bytes, Attached attached = Attached::kKept)
+      : max_attached_bytes_(max_attached_bytes), attached_(attached) {}
   /// The data of a text message. A packet with attachments is not there before the last of them.
   Decoded add_text(std::string_view text);
   Decoded add_binary(std::string bytes);
-  /// Attachments are outstanding.
-  bool waiting() const { return pending_.has_value(); }
+  /// Attachments of this one are outstanding; null: of none.
+  const SocketPacket* waiting() const { return pending_ ? &*pending_ : nullptr; }
 
  private:
   std::size_t max_attached_bytes_;
+  Attached attached_;
   std::size_t attached_bytes_ = 0;
   std::size_t expected_ = 0;
   std::optional<SocketPacket> pending_;

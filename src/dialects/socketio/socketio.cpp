@@ -20,6 +20,7 @@ EngineServerOptions engine_options(const SocketIoOptions& options) {
   engine.engine.ping_timeout = options.ping_timeout;
   engine.shard = options.shard;
   engine.max_sessions = options.max_sessions;
+  engine.sessions_per_second = options.sessions_per_second;
   engine.allowed_origins = options.allowed_origins;
   return engine;
 }
@@ -36,7 +37,7 @@ class SocketIoDialect final : public Dialect {
                .key = key_,
                .post = post,
                .echo = options.test_echo},
-        engine_(engine_options(options), wheel, std::move(post), metrics,
+        engine_(engine_options(options), wheel, clock, std::move(post), metrics,
                 [this](FrameSink& sink, Caller caller) -> std::unique_ptr<Session> {
                   return std::make_unique<SocketClient>(parts_, sink, std::move(caller));
                 }) {}

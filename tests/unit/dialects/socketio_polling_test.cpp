@@ -158,7 +158,8 @@ TEST_F(SocketIoPollingTest, OnlyOneProbeAtATime) {
   const auto line = open_line(sid);
   EXPECT_EQ(open_line(sid), nullptr);
   lose(*line);
-  EXPECT_NE(open_line(sid), nullptr);
+  const auto next = open_line(sid);
+  EXPECT_NE(next, nullptr);
 }
 
 TEST_F(SocketIoPollingTest, ADrainSaysWhenToComeBack) {
@@ -208,6 +209,42 @@ TEST_F(SocketIoPollingTest, WhatIsNoRequestOfASessionIsRefused) {
   };
   for (const auto& test : cases)
     EXPECT_EQ(ask(test.method, test.query)->answer.value().status, test.status) << test.query;
+}
+
+TEST_F(SocketIoPollingTest, APongBeforeItsPingHasLeftIsNone) {
+  const auto sid = enter_by_polling();
+  pass(seconds{26});  // the ping waits for a GET that does not come
+  post(sid, "3");
+  EXPECT_EQ(metrics.socketio_sessions.value(), 1);
+  pass(seconds{21});
+  EXPECT_EQ(metrics.socketio_sessions.value(), 0);
+}
+
+TEST_F(SocketIoPollingTest, SessionsThatBeginByPollingAreBoundedAndOthersAreNot) {
+  auto few = options();
+  few.max_sessions = 2;
+  socketio = make_dialect(few);
+  open_session();
+  open_session();
+  EXPECT_EQ(ask("GET", "EIO=4&transport=polling")->answer.value().status, 503);
+  const auto line = open_line();
+  EXPECT_NE(line, nullptr);
+  pass(seconds{11});  // nobody said CONNECT
+  pass(seconds{11});
+  EXPECT_EQ(ask("GET", "EIO=4&transport=polling")->answer.value().status, 200);
+}
+
+TEST_F(SocketIoPollingTest, ALongBufferIsReadInParts) {
+  const auto sid = enter_by_polling();
+  post(sid, R"(42["communication:join_channel_posts",{"channelId":7}])");
+  get(sid);
+  for (int i = 0; i < 200; ++i) happens(7);
+  int answers = 0;
+  for (auto asked = get(sid); asked->answer; asked = get(sid)) {
+    EXPECT_LT(asked->answer->body.size(), 66U * 1024);
+    ++answers;
+  }
+  EXPECT_GT(answers, 1);
 }
 
 TEST_F(SocketIoPollingTest, OnlyKnownOriginsMayRead) {

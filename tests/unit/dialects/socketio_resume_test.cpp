@@ -245,6 +245,42 @@ TEST_F(SocketIoResumeTest, ARoomThatEndsOnTheWayInIsNoProof) {
   EXPECT_EQ(hub.counts().subscriptions, 0U);
 }
 
+TEST_F(SocketIoResumeTest, WhatCannotBeDecidedAtTheMomentIsWaitedFor) {
+  const auto kept = leave_behind({7, 5});
+  const auto missed = happens(7);
+  database.away = true;
+  const auto socket = come_back(kept);
+  pass(seconds{3});
+  EXPECT_THAT(socket->sink.take(), IsEmpty());
+  database.away = false;
+  pass(seconds{1});
+  const auto said = socket->sink.take();
+  EXPECT_EQ(connected(said).at("pid"), kept.pid);
+  EXPECT_THAT(event_ids(said), ElementsAre(id_of(missed)));
+}
+
+TEST_F(SocketIoResumeTest, WhatStaysUndecidedIsNotRecovered) {
+  const auto kept = leave_behind({7});
+  database.away = true;
+  const auto socket = come_back(kept);
+  for (int i = 0; i < 40; ++i) pass(milliseconds{250});
+  EXPECT_NE(connected(socket->sink.take()).at("pid"), kept.pid);
+}
+
+TEST_F(SocketIoResumeTest, ATokenThatEndsOnTheWayInEndsTheWay) {
+  const auto kept = leave_behind({7});
+  happens(7);
+  authenticator.know("short", 1, seconds{60});
+  const auto socket = open_line();
+  socket->sink.take();
+  socket->session->on_text("40" + Json({{"token", "short"}, {"pid", kept.pid}, {"offset", kept.offset}}).dump(), [] {});
+  database.settle();
+  clock.pass(seconds{61});
+  settle();
+  EXPECT_THAT(event_ids(socket->sink.take()), IsEmpty());
+  EXPECT_EQ(socket->sink.closed, CloseCode::kUnauthorized);
+}
+
 TEST_F(SocketIoResumeTest, WithoutADatabaseNobodyIsLetInNorSentAwayForGood) {
   const auto kept = leave_behind({7});
   happens(7);

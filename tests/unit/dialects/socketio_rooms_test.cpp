@@ -129,6 +129,34 @@ TEST_F(SocketIoRoomsTest, WhatNoClientSaysEndsTheSession) {
   EXPECT_EQ(socket->sink.closed, CloseCode::kProtocolError);
 }
 
+TEST_F(SocketIoRoomsTest, WhatWaitsForAttachmentsIsOfSomebodyInside) {
+  const std::string event = R"(451-["x",{"_placeholder":true,"num":0}])";
+  const auto outside = open_line();
+  say(*outside, event);
+  EXPECT_EQ(outside->sink.closed, CloseCode::kProtocolError);
+  const auto inside = enter();
+  inside->sink.take();
+  EXPECT_THAT(say(*inside, event), IsEmpty());
+  inside->session->on_binary("bytes", [] {});
+  settle();
+  EXPECT_THAT(inside->sink.take(), ElementsAre(HasSubstr("must not have attachments")));
+}
+
+TEST_F(SocketIoRoomsTest, LeavingAndEnteringGivesNeitherTimeNorCommands) {
+  const auto stranger = enter("");
+  say(*stranger, "41");
+  EXPECT_EQ(stranger->sink.closed, CloseCode::kUnauthorized);
+  const auto socket = enter();
+  int commands = 0;
+  for (int round = 0; round < 100 && !socket->sink.closed; ++round) {
+    for (int i = 0; i < 10; ++i, ++commands) say(*socket, R"(42["communication:leave_channel_posts",{"channelId":7}])");
+    say(*socket, "41");
+    say(*socket, R"(40{"token":"one"})");
+  }
+  EXPECT_EQ(socket->sink.closed, CloseCode::kTooManyCommands);
+  EXPECT_LT(commands, 60);
+}
+
 TEST_F(SocketIoRoomsTest, AnotherNamespaceIsUnknown) {
   const auto socket = open_line();
   socket->sink.take();
