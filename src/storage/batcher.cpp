@@ -151,7 +151,7 @@ std::vector<Batcher::Items> Batcher::attempt(Items items, int tries) {
   } catch (domain::GrantsUnknown& unknown) {
     return ask_grants(std::move(unknown.questions), std::move(items));
   } catch (...) {
-    return judge(classify(std::current_exception(), link_.current()), std::move(items), begun_, tries);
+    return judge(classify(std::current_exception(), link_.current()), std::move(items), begun_);
   }
   for (std::size_t i = 0; i < items.size(); ++i) items[i]->answer(std::move(results_[i]));
   return {};
@@ -216,7 +216,7 @@ std::vector<Batcher::Items> Batcher::settle(const CommitInDoubt& doubt, Items it
   return {};
 }
 
-std::vector<Batcher::Items> Batcher::judge(const Failure& failure, Items items, bool begun, int tries) {
+std::vector<Batcher::Items> Batcher::judge(const Failure& failure, Items items, bool begun) {
   switch (failure.kind) {
     case FailureKind::kConflict:
       return {std::move(items)};
@@ -225,7 +225,7 @@ std::vector<Batcher::Items> Batcher::judge(const Failure& failure, Items items, 
     case FailureKind::kBroken:
       link_.drop();
       engine_.lost();
-      if (!begun && tries == 0) return {std::move(items)};
+      if (!begun) return {std::move(items)};  // it died while idle
       telemetry::warn("database_connection_lost", {{"job", "messages.create"}, {"error", failure.text}});
       fail_all(items, unavailable_error());
       return {};
@@ -279,7 +279,7 @@ std::vector<Batcher::Items> Batcher::without_stuck(Items items) {
     const auto failure = classify(std::current_exception(), link_.current());
     // A whole table is locked, by a migration say: tried again as long as there is time.
     if (failure.kind == FailureKind::kLockTimeout) return {std::move(items)};
-    return judge(failure, std::move(items), true, 1);
+    return judge(failure, std::move(items), true);
   }
   Items free;
   for (auto& item : items) {

@@ -38,7 +38,7 @@ class Batcher {
   /// Somebody waits with a message for a room of these.
   bool more_follows(const Items& items) const;
   std::vector<Items> settle(const CommitInDoubt& doubt, Items items);
-  std::vector<Items> judge(const Failure& failure, Items items, bool begun, int tries);
+  std::vector<Items> judge(const Failure& failure, Items items, bool begun);
   std::vector<Items> ask_grants(std::vector<domain::GrantQuestion> questions, Items items);
   std::vector<Items> without_stuck(Items items);
   std::set<core::ChannelId> stuck_channels(const Items& items);

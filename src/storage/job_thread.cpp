@@ -192,8 +192,14 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
       return std::nullopt;
     case FailureKind::kBroken:
       lose_connection();
-      // A connection that died while idle says nothing about this job, which has not begun.
-      if (job.tries == 0 && (!begun || job.mode == domain::JobMode::kStatement)) return std::nullopt;
+      // A connection that died while idle says nothing about this job, which has not begun. Many may have died at once
+      // and no new one be had: whoever has one serves it.
+      if (!begun && others_connected()) {
+        parked = true;
+        queue_again(held);
+        return std::nullopt;
+      }
+      if (!begun || job.mode == domain::JobMode::kStatement) return std::nullopt;
       telemetry::warn("database_connection_lost", {{"job", job.options.name}, {"error", failure.text}});
       return core::fail(unavailable_error());
     case FailureKind::kUnreachable:

@@ -16,6 +16,8 @@ from support.world import Admin  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes seconds because the behaviour itself does")
+    # What a thread of a test finds is the test's finding.
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def pytest_sessionfinish(session):

@@ -186,7 +186,7 @@ def test_statements_that_do_not_end(start, fresh, cluster):
 
         def write(index):
             with Admin(node) as admin:
-                room, text = crowd.rooms[index], f"sleepy {index}"
+                room, text = crowd.rooms[index], f"sleepy-{index}"
                 crowd.unknown.add(text)
                 answer, seconds = timed(lambda: room.write(admin, text))
                 refused_properly(answer, seconds)
@@ -221,7 +221,7 @@ def test_no_connections_left(start, durable):
         return int(durable.sql("postgres", f"SELECT count(*) FROM pg_stat_activity WHERE usename = 'clerk' AND {condition}")[0][0])
 
     def terminate(condition):
-        durable.sql("postgres", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'clerk' AND {condition}")
+        durable.sql("postgres", f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'clerk' AND {condition}")
 
     wait.until(lambda: connections("application_name = 'belfry'") == 8, "all threads have their connection")
     with Crowd([node], writers=0) as crowd:

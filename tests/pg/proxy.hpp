@@ -27,8 +27,9 @@ class Proxy {
     kCutAfterCommitForGood,  ///< as kCutAfterCommit, and nobody gets through any more
     kCutAfterCommitAndHush,  ///< as kCutAfterCommit, and the question what became of it is never answered
     kHush,
-    kStall,   ///< the server's answers are held back
-    kRefuse,  ///< connections are closed at once
+    kStall,      ///< the server's answers are held back
+    kRefuse,     ///< connections are closed at once
+    kRefuseNew,  ///< those that are there go on
   };
 
   explicit Proxy(const std::string& database_url) : url_(database_url) {
@@ -81,7 +82,8 @@ class Proxy {
   void relay(int client) {
     const int server = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto address = address_of(server_);
-    if (mode != Mode::kRefuse && ::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    if (mode != Mode::kRefuse && mode != Mode::kRefuseNew &&
+        ::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
       while (!stopping_ && forward(client, server)) {
       }
     }
@@ -105,7 +107,7 @@ class Proxy {
         return true;
       }
       if (::write(server, buffer(), static_cast<std::size_t>(size)) != size) return false;
-      if (commit && now != Mode::kPass && now != Mode::kStall && now != Mode::kHush) {
+      if (commit && now != Mode::kPass && now != Mode::kStall && now != Mode::kHush && now != Mode::kRefuseNew) {
         pollfd answer{server, POLLIN, 0};
         ::poll(&answer, 1, 5000);
         return cut(now == Mode::kCutAfterCommit          ? Mode::kPass

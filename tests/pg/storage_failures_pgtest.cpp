@@ -68,6 +68,31 @@ TEST(StorageFailures, AConnectionThatDiedIdleIsReplacedUnnoticed) {
   EXPECT_TRUE(node.message(command).get());
 }
 
+TEST(StorageFailures, OneConnectionThatIsLeftServesAllWhoseThreadsHaveNone) {
+  Proxy proxy(database().url());
+  Node node(options_for(proxy.url(), 12));
+  ASSERT_TRUE(eventually([&] { return node.metrics.database_connections.value() >= 12; }));
+  std::promise<std::string> left;
+  std::promise<void> go;
+  auto reading = node.submit(JobMode::kRead, [&, gate = go.get_future().share()](UnitOfWork& work) -> Result<void> {
+    left.set_value(sql_of(work).exec1("SELECT pg_backend_pid()")[0].as<std::string>());
+    gate.wait();
+    return {};
+  });
+  const auto pid = left.get_future().get();
+  proxy.mode = Proxy::Mode::kRefuseNew;
+  Transaction(database().url())
+      .sql()
+      .exec_params(
+          "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+          "WHERE datname = current_database() AND application_name = 'belfry' AND pid <> $1::int",
+          pid);
+  go.set_value();
+  ASSERT_TRUE(reading.get());
+  // One after the other: each comes to the thread that waits longest, and from there on to the next.
+  for (int i = 0; i < 12; ++i) EXPECT_TRUE(node.read(nothing)) << i;
+}
+
 TEST(StorageFailures, AStatementThatRunsTooLongIsUnavailable) {
   auto options = options_for(database().url(), 1);
   options.statement_timeout = std::chrono::milliseconds{100};
