@@ -1,6 +1,7 @@
 #include "storage/link.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <thread>
 
 #include "belfry/telemetry/log.hpp"
@@ -31,11 +32,20 @@ CommitOutcome committed_if_replicated(Connection& connection, Session& session) 
   return connection.warnings() == warnings ? CommitOutcome::kCommitted : CommitOutcome::kUnknown;
 }
 
+/// What `pg_xact_status` says of a number that the server's history has not reached (invalid_parameter_value).
+constexpr std::string_view kInTheFuture = "22023";
+
 /// Empty: still running.
 std::optional<CommitOutcome> ask_outcome(Connection& connection, const CommitInDoubt& doubt) {
   pqxx::nontransaction transaction(connection.raw());
   Session session(connection, transaction);
-  const auto status = session.run(kXactStatus, doubt.xid);
+  pqxx::result status;
+  try {
+    status = session.run(kXactStatus, doubt.xid);
+  } catch (const pqxx::sql_error& e) {
+    if (e.sqlstate() != kInTheFuture) throw;
+    return CommitOutcome::kAborted;  // a crash or a failover lost it, and nobody has its number yet
+  }
   if (status.at(0)[0].is_null()) return CommitOutcome::kUnknown;
   const auto text = status.at(0)[0].as<std::string>();
   if (text == "in progress") return std::nullopt;

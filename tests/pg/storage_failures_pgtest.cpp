@@ -408,7 +408,9 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
        storage::CommitOutcome::kAborted},
       {"aborted", {aborted, room, any_uuid()}, storage::CommitOutcome::kAborted},
       {"still running", {xid(open), room, any_uuid()}, storage::CommitOutcome::kUnknown},
-      {"a number that was never given", {"99999999", room, any_uuid()}, storage::CommitOutcome::kUnknown},
+      {"lost by a crash, and its number not given again yet",
+       {"99999999", room, any_uuid()},
+       storage::CommitOutcome::kAborted},
   };
   telemetry::Metrics metrics;
   storage::Watchdog watchdog;
