@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "belfry/telemetry/log.hpp"
+#include "dialects/commands/later.hpp"
 
 namespace belfry::dialects::commands {
 
@@ -72,7 +73,7 @@ void Conversation::run(const wire::JoinRoom& command) {
     error.reason = Reason::kTooManyRooms;
     return refuse(error);
   }
-  services_.hub.join(*this, command.target, guarded([this](core::Result<realtime::Joined> joined) {
+  services_.hub.join(*this, command.target, later(*this, [this](core::Result<realtime::Joined> joined) {
     if (!joined) return refuse(joined.error());
     const auto known = std::ranges::find(rooms_, joined->room, &JoinedRoom::room);
     if (known == rooms_.end()) rooms_.push_back({joined->room, joined->channel_id});
@@ -100,7 +101,7 @@ void Conversation::leave(const domain::RoomKey& room) {
 
 void Conversation::run(const wire::SyncCommand& command) {
   services_.reader.sync(identity_->actor, command.sync,
-                        guarded([this, since = command.sync.since](core::Result<domain::SyncedRoom> synced) {
+                        later(*this, [this, since = command.sync.since](core::Result<domain::SyncedRoom> synced) {
                           if (!synced) return refuse(synced.error());
                           succeed(wire::encode_sync_reply(*synced, since, services_.options.attachment_url_base));
                         }));
@@ -108,7 +109,7 @@ void Conversation::run(const wire::SyncCommand& command) {
 
 void Conversation::run(const wire::Authenticate& command) {
   services_.authenticator.verify(command.token, auth::Leeway::kNone,
-                                 guarded([this](core::Result<auth::Identity> identity) {
+                                 later(*this, [this](core::Result<auth::Identity> identity) {
                                    if (!identity) return refuse(identity.error());
                                    renew(std::move(*identity));
                                  }));

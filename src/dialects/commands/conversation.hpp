@@ -1,6 +1,5 @@
 #pragma once
 
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -60,6 +59,10 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
 
   /// False: the token has ended, and all of this with it.
   bool goes_on();
+  /// Closed, or about to be: nothing more is said or done.
+  bool over() const { return over_; }
+  /// Something of it threw: it ends.
+  void broke(std::string_view what);
 
   void on_writable();
   void on_draining(std::chrono::milliseconds reconnect_in);
@@ -102,26 +105,11 @@ class Conversation final : public realtime::Subscriber, public std::enable_share
 
   bool token_ended() { return token_ended(services_.clock.now()); }
   bool token_ended(core::TimePoint now);
-  void broke(std::string_view what);
-
-  /// For answers that come later. What fails here ends this conversation, and nobody else's.
-  template <class F>
-  auto guarded(F body) {
-    return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-      const auto self = weak.lock();
-      if (!self || self->over_) return;
-      try {
-        body(std::forward<decltype(args)>(args)...);
-      } catch (const std::exception& failure) {
-        self->broke(failure.what());
-      }
-    };
-  }
 
   Services& services_;
   FrameSink& sink_;
   Voice& voice_;
-  bool over_ = false;  ///< closed, or about to be: nothing more is said or done
+  bool over_ = false;
   bool notice_given_ = false;
   bool token_ended_ = false;
   core::TimePoint token_ends_ = core::TimePoint::max();  ///< of `identity_`; stands where each delivery looks

@@ -3,6 +3,7 @@
 
 #include "belfry/telemetry/log.hpp"
 #include "dialects/commands/conversation.hpp"
+#include "dialects/commands/later.hpp"
 
 /// Who the client is, and until when.
 namespace belfry::dialects::commands {
@@ -23,7 +24,7 @@ void Conversation::open(std::optional<auth::Identity> identity) {
     return;
   }
   timer_ = services_.wheel.after(services_.options.login_timeout,
-                                 guarded([this] { shut(CloseCode::kUnauthorized, "no token"); }));
+                                 later(*this, [this] { shut(CloseCode::kUnauthorized, "no token"); }));
 }
 
 void Conversation::install(auth::Identity identity) {
@@ -55,7 +56,7 @@ void Conversation::watch_token() {
 
 void Conversation::set_timer(core::TimePoint at) {
   const auto left = std::clamp<milliseconds>(at - services_.clock.now(), milliseconds{1}, kLongestTimer);
-  timer_ = services_.wheel.after(left, guarded([this] { watch_token(); }));
+  timer_ = services_.wheel.after(left, later(*this, [this] { watch_token(); }));
 }
 
 void Conversation::broke(std::string_view what) {

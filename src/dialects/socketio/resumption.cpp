@@ -1,13 +1,15 @@
 #include "dialects/socketio/resumption.hpp"
 
 #include <chrono>
-#include <exception>
 #include <utility>
 
 #include "belfry/telemetry/log.hpp"
+#include "dialects/commands/later.hpp"
 
 namespace belfry::dialects::socketio {
 namespace {
+
+using commands::later;
 
 constexpr std::chrono::milliseconds kPatience{8000};
 constexpr std::chrono::milliseconds kRetry{250};
@@ -34,19 +36,9 @@ Resumption::Resumption(const Parts& parts, realtime::Subscriber& subscriber, con
   for (const auto& position : positions.rooms()) rooms_.push_back({.from = position});
 }
 
-/// What fails is no proof.
-template <class F>
-auto Resumption::later(F body) {
-  return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-    const auto self = weak.lock();
-    if (!self || !self->done_) return;
-    try {
-      body(std::forward<decltype(args)>(args)...);
-    } catch (const std::exception& failure) {
-      telemetry::error("session_failed", {{"what", failure.what()}});
-      self->fail();
-    }
-  };
+void Resumption::broke(std::string_view what) {
+  telemetry::error("session_failed", {{"what", what}});
+  fail();
 }
 
 /// One more than the rooms, until all of them have begun.
@@ -58,8 +50,9 @@ void Resumption::start() {
 }
 
 void Resumption::join(std::size_t at) {
-  parts_.hub.join(subscriber_, rooms_[at].from.room,
-                  later([this, at](core::Result<realtime::Joined> joined) { on_joined(at, std::move(joined)); }));
+  parts_.hub.join(subscriber_, rooms_[at].from.room, later(*this, [this, at](core::Result<realtime::Joined> joined) {
+                    on_joined(at, std::move(joined));
+                  }));
 }
 
 void Resumption::on_joined(std::size_t at, core::Result<realtime::Joined> joined) {
@@ -80,9 +73,9 @@ void Resumption::read(std::size_t at) {
   const auto has_missed = [](const Room& room) { return room.joined && room.from.event != room.joined->last_event_id; };
   while (at < rooms_.size() && !has_missed(rooms_[at])) ++at;
   if (at == rooms_.size()) return finish();
-  parts_.reader.sync(subscriber_.actor(),
-                     {.target = rooms_[at].from.room, .since = rooms_[at].from.event, .limit = kMaxReplayInRoom},
-                     later([this, at](core::Result<domain::SyncedRoom> synced) { on_read(at, std::move(synced)); }));
+  parts_.reader.sync(
+      subscriber_.actor(), {.target = rooms_[at].from.room, .since = rooms_[at].from.event, .limit = kMaxReplayInRoom},
+      later(*this, [this, at](core::Result<domain::SyncedRoom> synced) { on_read(at, std::move(synced)); }));
 }
 
 void Resumption::on_read(std::size_t at, core::Result<domain::SyncedRoom> synced) {
@@ -102,7 +95,7 @@ void Resumption::on_read(std::size_t at, core::Result<domain::SyncedRoom> synced
 
 void Resumption::try_again(std::size_t at, std::function<void()> step) {
   if (parts_.wheel.now() >= patience_ends_) return fail();
-  retries_[at] = parts_.wheel.after(kRetry, later(std::move(step)));
+  retries_[at] = parts_.wheel.after(kRetry, later(*this, std::move(step)));
 }
 
 /// It is told by the name of its room, which for a discussion only the database knows.
@@ -122,7 +115,7 @@ void Resumption::name_lost_room(std::size_t at, std::function<void()> then) {
   parts_.database.run<domain::RoomKey>(
       domain::JobMode::kRead, std::move(options),
       [target = rooms_[at].from.room](domain::UnitOfWork& work) { return domain::resolve_room(work, target); },
-      later([this, at, then = std::move(then)](core::Result<domain::RoomKey> key) {
+      later(*this, [this, at, then = std::move(then)](core::Result<domain::RoomKey> key) {
         if (!key && undecided(key.error())) return try_again(at, [this, at, then] { name_lost_room(at, then); });
         if (key) rooms_[at].lost->room = *key;
         then();

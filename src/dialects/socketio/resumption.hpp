@@ -58,6 +58,9 @@ class Resumption : public std::enable_shared_from_this<Resumption> {
   void start();
   /// Something happened that no proof allows for.
   void fail();
+  bool over() const { return !done_; }
+  /// Something of it threw, which is no proof.
+  void broke(std::string_view what);
 
  private:
   struct Room {
@@ -76,8 +79,6 @@ class Resumption : public std::enable_shared_from_this<Resumption> {
   void name_lost_room(std::size_t at, std::function<void()> then);
   void try_again(std::size_t at, std::function<void()> step);
   void finish();
-  template <class F>
-  auto later(F body);
 
   Parts parts_;
   realtime::Subscriber& subscriber_;

@@ -1,17 +1,18 @@
 #include "dialects/socketio/room_socket.hpp"
 
 #include <array>
-#include <exception>
 #include <utility>
 
 #include "belfry/core/base64.hpp"
 #include "belfry/telemetry/log.hpp"
 #include "dialects/commands/credentials.hpp"
+#include "dialects/commands/later.hpp"
 #include "dialects/socketio/messages.hpp"
 
 namespace belfry::dialects::socketio {
 namespace {
 
+using commands::later;
 using core::Error;
 using core::Reason;
 using core::Result;
@@ -50,20 +51,6 @@ bool is_final(CloseCode code) {
 
 RoomSocket::~RoomSocket() = default;
 
-/// For what comes later. What fails here ends this session, and nobody else's.
-template <class F>
-auto RoomSocket::later(F body) {
-  return [weak = weak_from_this(), body = std::move(body)](auto&&... args) mutable {
-    const auto self = weak.lock();
-    if (!self || self->over_) return;
-    try {
-      body(std::forward<decltype(args)>(args)...);
-    } catch (const std::exception& failure) {
-      self->broke(failure.what());
-    }
-  };
-}
-
 void RoomSocket::broke(std::string_view what) {
   telemetry::error("session_failed", {{"what", what}});
   close(CloseCode::kInternal, "");
@@ -77,7 +64,7 @@ void RoomSocket::connect(const std::optional<wire::Value>& auth, const Caller& c
 }
 
 void RoomSocket::identify(const wire::Value* auth, const Caller& caller) {
-  auto done = later([this](Result<auth::Identity> identity) {
+  auto done = later(*this, [this](Result<auth::Identity> identity) {
     if (!identity) return identified(core::fail(std::move(identity.error())));
     identified(std::move(*identity));
   });
@@ -99,7 +86,7 @@ void RoomSocket::identify(const wire::Value* auth, const Caller& caller) {
 
 void RoomSocket::identified(Result<std::optional<auth::Identity>> identity) {
   if (!identity) return refuse_connection(identity.error());
-  parts_.key.want(later([this, identity = std::move(*identity)](const Result<void>& known) mutable {
+  parts_.key.want(later(*this, [this, identity = std::move(*identity)](const Result<void>& known) mutable {
     if (!known) return refuse_connection(known.error());
     admit(std::move(identity));
   }));
@@ -140,8 +127,8 @@ void RoomSocket::resume(Positions positions) {
   positions_ = std::move(positions);
   const Resumption::Parts parts{parts_.rooms.hub, parts_.rooms.reader, parts_.database, parts_.rooms.wheel};
   // The hub may be the caller: what it is to hear of this comes in a turn of its own.
-  auto done = later([this](std::optional<Resumed> outcome) {
-    parts_.post(later([this, outcome = std::move(outcome)] { resumed(outcome); }));
+  auto done = later(*this, [this](std::optional<Resumed> outcome) {
+    parts_.post(later(*this, [this, outcome = std::move(outcome)] { resumed(outcome); }));
   });
   resumption_ = std::make_shared<Resumption>(parts, *conversation_, positions_, std::move(done));
   resumption_->start();

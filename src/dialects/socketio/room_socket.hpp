@@ -47,6 +47,10 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
   void on_draining(std::chrono::milliseconds reconnect_in);
   /// Nothing is said from here on; what is owed is done.
   void end();
+  /// Closed, or about to be: nothing more is said or done.
+  bool over() const { return over_; }
+  /// Something of it threw: it ends.
+  void broke(std::string_view what);
   /// Its CONNECT, or a command since, said who it is.
   bool known() const { return user_ || (conversation_ && !conversation_->actor().anonymous()); }
 
@@ -68,9 +72,6 @@ class RoomSocket final : public FrameSink, public commands::Voice, public std::e
   void start_anew();
   void greet(const std::optional<std::string>& pid);
   void refuse_connection(const core::Error& error);
-  void broke(std::string_view what);
-  template <class F>
-  auto later(F body);
 
   // As the conversation's carrier.
   void send(const realtime::SharedFrame& frame) override { carrier_.send(frame); }
