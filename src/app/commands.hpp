@@ -35,11 +35,13 @@ void add_version(CLI::App& root, Chosen& chosen);
 /// The flags of a subcommand that stand for settings. Shared by the parser and the command that runs afterwards.
 class SettingFlags {
  public:
-  /// Adds `--config` and a flag for each named key; no names: for every key that is no secret.
-  static std::shared_ptr<SettingFlags> add(CLI::App& command, const std::vector<std::string_view>& names = {});
+  using Names = std::vector<std::string_view>;
 
-  /// A default that this subcommand prefers.
-  void prefer(std::string name, std::string value) { defaults_.emplace_back(std::move(name), std::move(value)); }
+  /// Adds `--config` and a flag for each named key; without a list, for every key that is no secret.
+  static std::shared_ptr<SettingFlags> add(CLI::App& command, const std::optional<Names>& names = std::nullopt);
+
+  /// A default that this subcommand prefers; its help says so.
+  void prefer(std::string_view name, std::string_view value);
   /// Everything the process was given; flags only where the user wrote them.
   config::Input input() const;
   /// The loaded settings, or nothing after the problems were written to stderr.

@@ -126,7 +126,7 @@ config::Endpoint reachable(config::Endpoint endpoint) {
 void add_health(CLI::App& root, Chosen& chosen) {
   auto* command =
       root.add_subcommand("health", "Ask the running server whether it is ready: exit code 0 or 1, one line");
-  auto settings = SettingFlags::add(*command, {"listen", "ops_listen"});
+  auto settings = SettingFlags::add(*command, SettingFlags::Names{"listen", "ops_listen"});
   command->callback([&chosen, settings] {
     chosen = [settings] {
       const auto loaded = settings->load();

@@ -5,7 +5,7 @@ namespace belfry::app {
 
 void add_migrate(CLI::App& root, Chosen& chosen) {
   auto* command = root.add_subcommand("migrate", "Bring the database at BELFRY_DATABASE_URL to this version's schema");
-  auto settings = SettingFlags::add(*command, {"log_level"});
+  auto settings = SettingFlags::add(*command, SettingFlags::Names{});
   command->callback([&chosen, settings] {
     chosen = [settings] {
       const auto loaded = settings->load();

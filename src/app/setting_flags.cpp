@@ -8,22 +8,38 @@
 
 namespace belfry::app {
 
-std::shared_ptr<SettingFlags> SettingFlags::add(CLI::App& command, const std::vector<std::string_view>& names) {
+namespace {
+
+std::string help_of(const config::Key& key, std::string_view default_value) {
+  std::string help(key.description);
+  if (!default_value.empty()) help += " Default: " + std::string(default_value) + ".";
+  return help;
+}
+
+}  // namespace
+
+std::shared_ptr<SettingFlags> SettingFlags::add(CLI::App& command, const std::optional<Names>& names) {
   auto flags = std::make_shared<SettingFlags>();
   flags->config_option_ =
       command.add_option("--config", flags->config_path_, "TOML file with settings (or BELFRY_CONFIG)")
           ->type_name("FILE");
   for (const auto& key : config::keys()) {
-    if (key.secret || (!names.empty() && std::ranges::find(names, key.name) == names.end())) continue;
+    if (key.secret || (names && std::ranges::find(*names, key.name) == names->end())) continue;
     auto flag = std::make_unique<Flag>();
     flag->key = key.name;
-    std::string help(key.description);
-    if (!key.default_value.empty()) help += " Default: " + std::string(key.default_value) + ".";
-    flag->option = command.add_option(config::flag_name(key), flag->value, help)->type_name(std::string(key.type));
+    flag->option = command.add_option(config::flag_name(key), flag->value, help_of(key, key.default_value))
+                       ->type_name(std::string(key.type));
     flags->flags_.push_back(std::move(flag));
   }
   command.footer("Settings may come from variables and a file too, secrets only from there: belfry docs configuration");
   return flags;
+}
+
+void SettingFlags::prefer(std::string_view name, std::string_view value) {
+  defaults_.emplace_back(name, value);
+  const auto key = std::ranges::find(config::keys(), name, &config::Key::name);
+  const auto flag = std::ranges::find(flags_, name, [](const auto& known) { return std::string_view(known->key); });
+  (*flag)->option->description(help_of(*key, value));
 }
 
 config::Input SettingFlags::input() const {

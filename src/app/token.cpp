@@ -54,7 +54,7 @@ void add_token(CLI::App& root, Chosen& chosen) {
   command->add_option("--username", flags->username, "Name shown beside what the user writes")->type_name("TEXT");
   command->add_option("--picture", flags->picture, "URL of the user's picture")->type_name("URL");
   command->add_option("--ttl", flags->ttl, "How long the token is good; default: 1h")->type_name("DURATION");
-  auto settings = SettingFlags::add(*command, {"jwt_issuer", "jwt_audience"});
+  auto settings = SettingFlags::add(*command, SettingFlags::Names{"jwt_issuer", "jwt_audience"});
   command->callback([&chosen, flags, settings] {
     chosen = [flags, settings] {
       const auto loaded = settings->load();

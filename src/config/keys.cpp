@@ -236,19 +236,22 @@ constexpr std::array kKeys{
         .allowed = "1 to 100000, per second",
         .description =
             "WebSocket handshakes that a node admits, twice as many at once after a pause. The others are answered 503 "
-            "with a time to come back. A node that stops spreads its clients by it as well: set it alike on all nodes.",
+            "with a time to come back; so are Socket.IO sessions that begin by polling, which are counted apart. A "
+            "node that "
+            "stops spreads its clients by it as well: set it alike on all nodes.",
         .apply = integer<&Settings::ws_handshake_rate, 1, 100000>},
     Key{.name = "ws_command_burst",
         .type = "integer",
         .default_value = "50",
         .allowed = "1 to 100000",
-        .description = "Commands that a WebSocket connection may send at once before it is closed with 4029.",
+        .description = "Commands that a connection may send at once before it is closed: with 4029, over Socket.IO by "
+                       "a disconnect.",
         .apply = integer<&Settings::ws_command_burst, 1, 100000>},
     Key{.name = "ws_command_rate",
         .type = "integer",
         .default_value = "20",
         .allowed = "1 to 100000, per second",
-        .description = "Commands per second that a WebSocket connection regains.",
+        .description = "Commands per second that a connection regains.",
         .apply = integer<&Settings::ws_command_rate, 1, 100000>},
     Key{.name = "socketio_ping_interval",
         .type = "duration",

@@ -58,7 +58,7 @@ constexpr std::array kReasons{
     ReasonText{Reason::kChannelUnavailable, "CHANNEL_UNAVAILABLE",
                "Only in room_left: the channel is not published any more."},
     ReasonText{Reason::kServiceUnavailable, "SERVICE_UNAVAILABLE",
-               "Only in room_left: access could not be confirmed for too long."},
+               "Only in room_left: access could not be confirmed for too long, or the room's log is another one."},
 };
 
 Error make(ErrorCode code, Reason reason, std::string message) {

@@ -95,7 +95,7 @@ void Batcher::collect_aside(Items& batch) {
   }
   for (auto waiting = aside_.begin(); waiting != aside_.end();) {
     if (waiting->item->deadline <= now) {
-      waiting->item->fail(unavailable_error());
+      Engine::out_of_time(*waiting->item);
     } else if (asked && waiting->probe_at <= now && !stuck.contains(waiting->item->command.channel_id)) {
       batch.push_back(std::move(waiting->item));
     } else {
@@ -111,7 +111,7 @@ void Batcher::drop_late(Items& items) {
   const auto now = Clock::now();
   std::erase_if(items, [&](const auto& item) {
     if (item->deadline > now) return false;
-    item->fail(unavailable_error());
+    Engine::out_of_time(*item);
     return true;
   });
 }

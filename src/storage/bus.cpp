@@ -91,7 +91,6 @@ class PostgresBus final : public domain::Bus {
   }
 
   void hint() {
-    metrics_.hints.add();
     if (hint_) {
       poster_([hint = hint_] {
         if (*hint) (*hint)(std::nullopt);

@@ -80,7 +80,6 @@ class PostgresDatabase::Impl {
     engine_->metrics.jobs_queued.add();
     if (queue.push(job)) return;
     engine_->metrics.jobs_queued.sub();
-    engine_->metrics.jobs_refused.add();
     job->fail(unavailable_error());
   }
 

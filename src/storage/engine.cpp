@@ -109,8 +109,7 @@ void Engine::wake_resting() {
   }
   for (auto& job : due) {
     if (job->deadline <= now) {
-      telemetry::warn("job_out_of_time", {{"job", job->options.name}, {"tries", job->tries + job->rests}});
-      job->fail(unavailable_error());
+      out_of_time(*job);
       continue;
     }
     metrics.jobs_queued.add();
@@ -118,6 +117,11 @@ void Engine::wake_resting() {
     metrics.jobs_queued.sub();
     job->fail(unavailable_error());
   }
+}
+
+void Engine::out_of_time(Pending& pending) {
+  telemetry::warn("job_out_of_time", {{"job", pending.options.name}, {"tries", pending.tries + pending.rests}});
+  pending.fail(unavailable_error());
 }
 
 void Engine::refuse_late() {
@@ -140,7 +144,13 @@ void Engine::refuse_late() {
       return true;
     });
   }
-  for (const auto& pending : late) pending->fail(unavailable_error());
+  for (const auto& pending : late) {
+    if (pending->deadline <= now) {
+      out_of_time(*pending);
+    } else {
+      pending->fail(unavailable_error());
+    }
+  }
 }
 
 }  // namespace belfry::storage

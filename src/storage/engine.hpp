@@ -48,6 +48,8 @@ struct Engine : std::enable_shared_from_this<Engine> {
   /// pending with a failure.
   void ask_grants(std::shared_ptr<Pending> pending, std::vector<domain::GrantQuestion> questions,
                   std::function<void()> resume);
+  /// Its deadline passed: says so in the log, and answers.
+  static void out_of_time(Pending& pending);
   /// Answers what is past its deadline and in no thread's hands.
   void refuse_late();
   /// Puts a job aside that somebody's lock holds up: its thread is needed by others. It comes back by `wake_resting`.
@@ -108,6 +110,7 @@ std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done, As
     const auto alive = self.lock();
     if (!alive) return;
     metrics.job_seconds.observe(std::chrono::steady_clock::now() - pending.submitted);
+    if (!outcome && outcome.error().code == core::ErrorCode::kUnavailable) metrics.jobs_refused.add();
     asker->poster([slot, body = pending.take_body(), outcome = std::move(outcome)]() mutable {
       // Taken out of what a database thread may hold longer: what the caller bound is destroyed here.
       auto callback = std::move(*slot);

@@ -108,8 +108,7 @@ void JobThread::finish(const std::shared_ptr<Job>& job) {
     if (parked) return;
     if (answer) return job->answer(std::move(*answer));
   }
-  telemetry::warn("job_out_of_time", {{"job", job->options.name}, {"tries", job->tries + job->rests}});
-  job->fail(unavailable_error());
+  Engine::out_of_time(*job);
 }
 
 JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& parked) {

@@ -25,7 +25,8 @@ struct JwtOptions {
   std::optional<std::string> hs256_secret;  ///< at least kMinSecretBytes
   JwksSource jwks;                          ///< empty: none
   JwtRules rules;
-  std::chrono::seconds jwks_max_age{600};  ///< a used key set older than this is fetched again beside the answer
+  std::chrono::seconds jwks_max_age{
+      600};  ///< older: fetched again before the next answer; if that fails, the old keys go on
   std::chrono::seconds jwks_refresh_interval{10};  ///< at most one fetch in this time, however many unknown `kid`s come
 };
 

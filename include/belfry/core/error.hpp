@@ -49,7 +49,7 @@ enum class Reason : std::uint8_t {
   kEntitlementsExternal,
   kTooManyRooms,
   kChannelUnavailable,  ///< only in `room_left`: the channel became a draft
-  kServiceUnavailable,  ///< only in `room_left`: the entitlement provider stayed silent too long
+  kServiceUnavailable,  ///< only in `room_left`: access stayed in doubt too long, or the log is another one
 };
 
 /// One line of the error table: everything the outside sees of a code.

@@ -52,8 +52,8 @@ class FrameSink {
   virtual void close(CloseCode code, std::string_view reason) = 0;
 };
 
-/// One client's conversation in one dialect. I/O thread only. Destroyed by `net` after `closed` and after every `done`
-/// it was owed.
+/// One client's conversation in one dialect. I/O thread only. Destroyed by `net` after `on_closed` and after every
+/// `done` it was owed.
 class Session {
  public:
   virtual ~Session() = default;

@@ -30,10 +30,10 @@ struct JobOptions {
 
 /// The way to the database threads. Bodies run on one of them, synchronously; `done` always runs on the I/O thread
 /// that this object belongs to, never inside `submit`, exactly once. A body may run more than once (serialization
-/// failure, lost connection before COMMIT, external grants asked): it must have no effect but through its UnitOfWork
-/// and the value it returns. A full queue, an unreachable database or a passed deadline is kUnavailable with
-/// Retry-After; a throwing body is kInternal and logged. A write is answered only after its COMMIT is known to have
-/// happened or not.
+/// failure, a lock that was not had, a COMMIT that was lost and did not happen, external grants asked; a single
+/// statement also after a lost connection): it must have no effect but through its UnitOfWork and the value it returns.
+/// A full queue, an unreachable database or a passed deadline is kUnavailable with Retry-After; a throwing body is
+/// kInternal and logged. A write is answered only after its COMMIT is known to have happened or not.
 class Database {
  public:
   using Body = std::function<core::Result<void>(UnitOfWork&)>;

@@ -38,8 +38,7 @@ struct Response {
 Response problem(const core::Error& error, std::string_view request_id, std::optional<int> status_override = {});
 /// The caller's `X-Request-Id` when well formed, else a new one.
 std::string request_id(const Request& request);
-/// Percent-decodes one query parameter; "+" is a space. Absent and empty are both absent; malformed encoding is an
-/// Error.
+/// kInvalid: the encoding of this query parameter is broken.
 core::Error malformed_query(std::string_view name);
 
 }  // namespace belfry::http

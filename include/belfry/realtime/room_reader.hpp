@@ -19,7 +19,8 @@ struct RoomReaderOptions {
   bool external_grants = false;                  ///< then a right that rests on a grant is never remembered
 };
 
-/// The cached reads of one node. It listens to the hub, and stops listening when it goes; all references outlive it.
+/// The cached reads of one I/O thread. It listens to the hub, and stops listening when it goes; all references outlive
+/// it.
 class CachedRoomReader : public domain::RoomReader {
  public:
   /// Another history may be behind the database now: nothing remembered counts.
