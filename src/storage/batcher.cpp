@@ -35,6 +35,10 @@ constexpr Statement kAllRooms{"batch_all_rooms", R"sql(
 Batcher::Batcher(Engine& engine)
     : engine_(engine), link_(engine.options.url, engine.conninfo("belfry-batch"), engine.metrics, &engine.seen_alive) {}
 
+Batcher::~Batcher() {
+  for (auto& waiting : aside_) waiting.item->fail(unavailable_error());
+}
+
 void Batcher::run() {
   try {
     link_.get();  // before somebody else has the server's last one
@@ -45,10 +49,7 @@ void Batcher::run() {
     auto until = SteadyTime::max();
     for (const auto& waiting : aside_) until = std::min(until, waiting.probe_at);
     Items taken = engine_.messages.take(engine_.options.max_batch, until);
-    if (engine_.messages.closed()) {
-      for (auto& waiting : aside_) waiting.item->fail(unavailable_error());
-      return fail_all(taken, unavailable_error());
-    }
+    if (engine_.messages.closed()) return fail_all(taken, unavailable_error());
     engine_.metrics.jobs_queued.sub(static_cast<std::int64_t>(taken.size()));
     Items batch;
     collect_aside(batch);
@@ -307,10 +308,7 @@ std::vector<Batcher::Items> Batcher::ask_grants(std::vector<domain::GrantQuestio
     found = true;
     auto* engine = &engine_;
     engine_.ask_grants(item, std::move(own), [engine, item] {
-      engine->metrics.jobs_queued.add();
-      if (engine->messages.push_again(item)) return;
-      engine->metrics.jobs_queued.sub();
-      item->fail(unavailable_error());
+      engine->enqueue(engine->messages, item, JobQueue<MessageJob>::Entry::kAgain);
     });
   }
   if (!found) {

@@ -17,6 +17,7 @@ namespace belfry::storage {
 class Batcher {
  public:
   explicit Batcher(Engine& engine);
+  ~Batcher();
   void run();
 
  private:

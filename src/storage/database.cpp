@@ -1,6 +1,7 @@
 #include "belfry/storage/postgres.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "belfry/telemetry/log.hpp"
 #include "storage/batcher.hpp"
@@ -11,6 +12,13 @@
 #include "storage/short_slice.hpp"
 
 namespace belfry::storage {
+
+namespace {
+
+/// Before a thread that failed begins anew.
+constexpr std::chrono::milliseconds kThreadPause{1000};
+
+}  // namespace
 
 class PostgresDatabase::Impl {
  public:
@@ -64,25 +72,17 @@ class PostgresDatabase::Impl {
   void submit(const AskerPtr& asker, domain::JobMode mode, const domain::JobOptions& options, Body body, Done done) {
     auto job = std::make_shared<Job>(mode, options, std::move(body));
     job->answer = engine_->answer_once<Done, core::Result<void>>(*job, std::move(done), asker);
-    accept(engine_->jobs(mode), std::move(job));
+    engine_->enqueue(engine_->jobs(mode), job, JobQueue<Job>::Entry::kNew);
   }
 
   void create_message(const AskerPtr& asker, domain::CreateMessage command, const domain::JobOptions& options,
                       MessageDone done) {
     auto job = std::make_shared<MessageJob>(std::move(command), options);
     job->answer = engine_->answer_once<MessageDone, core::Result<domain::CreatedMessage>>(*job, std::move(done), asker);
-    accept(engine_->messages, std::move(job));
+    engine_->enqueue(engine_->messages, job, JobQueue<MessageJob>::Entry::kNew);
   }
 
  private:
-  template <class T>
-  void accept(JobQueue<T>& queue, std::shared_ptr<T> job) {
-    engine_->metrics.jobs_queued.add();
-    if (queue.push(job)) return;
-    engine_->metrics.jobs_queued.sub();
-    job->fail(unavailable_error());
-  }
-
   template <class T>
   void refuse_queued(JobQueue<T>& queue) {
     for (const auto& job : queue.close()) {
@@ -91,14 +91,19 @@ class PostgresDatabase::Impl {
     }
   }
 
+  /// Every job's failure is caught at the job; what comes here is a fault of ours. There may be one thread only that
+  /// does what this one does, so it begins anew.
   template <class Runner, class... What>
   void run_thread(const char* name, What... what) {
-    try {
-      ask_for_short_slices();
-      Runner(*engine_, what...).run();
-    } catch (const std::exception& e) {
-      // Every job's failure is caught at the job; what comes here is a fault of ours, and a thread less.
-      telemetry::error("database_thread_ended", {{"thread", name}, {"error", e.what()}});
+    ask_for_short_slices();
+    while (!engine_->stopping) {
+      const auto seen = engine_->connections_changed.count();
+      try {
+        return Runner(*engine_, what...).run();
+      } catch (const std::exception& e) {
+        telemetry::error("database_thread_failed", {{"thread", name}, {"error", e.what()}});
+      }
+      engine_->connections_changed.wait(seen, std::chrono::steady_clock::now() + kThreadPause);
     }
   }
 

@@ -33,10 +33,12 @@ std::string Engine::conninfo(std::string_view application, bool primary_only) co
   return make_conninfo(options.url, settings);
 }
 
-void Engine::committed(const std::shared_ptr<const domain::CommitNotice>& notice) {
+void Engine::committed(const std::shared_ptr<domain::CommitNotice>& notice) {
   if (!notice) return;
+  notice->committed_at = std::chrono::steady_clock::now();
   for (const auto& asker : askers) {
-    if (asker->on_commit) asker->poster([asker, notice] { asker->on_commit(notice); });
+    if (asker->on_commit)
+      asker->poster([asker, told = std::shared_ptr<const domain::CommitNotice>(notice)] { asker->on_commit(told); });
   }
   if (on_grew) on_grew(*notice);
 }
@@ -112,10 +114,7 @@ void Engine::wake_resting() {
       out_of_time(*job);
       continue;
     }
-    metrics.jobs_queued.add();
-    if (jobs(job->mode).push_back_again(job)) continue;
-    metrics.jobs_queued.sub();
-    job->fail(unavailable_error());
+    enqueue(jobs(job->mode), job, JobQueue<Job>::Entry::kAgain);
   }
 }
 

@@ -40,8 +40,12 @@ struct Engine : std::enable_shared_from_this<Engine> {
   template <class Done, class Outcome>
   std::function<void(Outcome)> answer_once(Pending& pending, Done done, AskerPtr asker);
 
-  /// Tells listeners and bus what a transaction added; null: nothing.
-  void committed(const std::shared_ptr<const domain::CommitNotice>& notice);
+  /// Counts it as waiting; what the queue does not take is refused.
+  template <class T>
+  void enqueue(JobQueue<T>& queue, const std::shared_ptr<T>& job, typename JobQueue<T>::Entry entry);
+
+  /// Tells listeners and bus what a transaction added that has just committed; null: nothing.
+  void committed(const std::shared_ptr<domain::CommitNotice>& notice);
   /// Tells the listeners that the database was away.
   void restored();
   /// Asks the provider and calls `resume` on the provider's thread once `pending.answers` has more; else answers the
@@ -120,6 +124,14 @@ std::function<void(Outcome)> Engine::answer_once(Pending& pending, Done done, As
 }
 
 core::Error unavailable_error();
+
+template <class T>
+void Engine::enqueue(JobQueue<T>& queue, const std::shared_ptr<T>& job, typename JobQueue<T>::Entry entry) {
+  metrics.jobs_queued.add();
+  if (queue.push(job, entry)) return;
+  metrics.jobs_queued.sub();
+  job->fail(unavailable_error());
+}
 
 /// How long past a job's deadline a statement may keep its thread.
 inline constexpr std::chrono::milliseconds kWatchdogMargin{1000};

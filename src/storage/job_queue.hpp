@@ -18,12 +18,19 @@ class JobQueue {
  public:
   explicit JobQueue(std::size_t capacity) : capacity_(capacity) {}
 
-  /// False when full or closed.
-  bool push(std::shared_ptr<T> item) { return put(std::move(item), Place::kNew); }
-  /// For what was accepted before and comes back: goes first and needs no room. False when closed.
-  bool push_again(std::shared_ptr<T> item) { return put(std::move(item), Place::kFirst); }
-  /// The same, behind the others: for what may come back often.
-  bool push_back_again(std::shared_ptr<T> item) { return put(std::move(item), Place::kLast); }
+  /// What was accepted before and comes back needs no room.
+  enum class Entry { kNew, kAgain };
+
+  /// Behind the others. False when closed, or full and new.
+  bool push(std::shared_ptr<T> item, Entry entry = Entry::kNew) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_ || (entry == Entry::kNew && items_.size() >= capacity_)) return false;
+      items_.push_back(std::move(item));
+    }
+    changed_.notify_one();
+    return true;
+  }
 
   /// Waits until there is something or `until`; empty when closed or late.
   std::vector<std::shared_ptr<T>> take(std::size_t most, SteadyTime until = SteadyTime::max()) {
@@ -81,22 +88,6 @@ class JobQueue {
   }
 
  private:
-  enum class Place { kNew, kFirst, kLast };
-
-  bool put(std::shared_ptr<T> item, Place place) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_ || (place == Place::kNew && items_.size() >= capacity_)) return false;
-      if (place == Place::kFirst) {
-        items_.push_front(std::move(item));
-      } else {
-        items_.push_back(std::move(item));
-      }
-    }
-    changed_.notify_one();
-    return true;
-  }
-
   std::size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -124,10 +124,7 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
   } catch (domain::GrantsUnknown& unknown) {
     parked = true;
     engine_.ask_grants(job, std::move(unknown.questions), [&engine = engine_, &queue = queue_, job] {
-      engine.metrics.jobs_queued.add();
-      if (queue.push_again(job)) return;
-      engine.metrics.jobs_queued.sub();
-      job->fail(unavailable_error());
+      engine.enqueue(queue, job, JobQueue<Job>::Entry::kAgain);
     });
     return std::nullopt;
   } catch (...) {
@@ -150,7 +147,7 @@ JobThread::Answer JobThread::run_once(Job& job, bool& begun) {
   const auto before = Clock::now();
   work.commit();
   if (job.mode == domain::JobMode::kWrite) engine_.metrics.commit_seconds.observe(Clock::now() - before);
-  engine_.committed(work.notice());
+  engine_.committed(std::move(notice_));
   return result;
 }
 
@@ -195,7 +192,7 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
       // and no new one be had: whoever has one serves it.
       if (!begun && others_connected()) {
         parked = true;
-        queue_again(held);
+        engine_.enqueue(queue_, held, JobQueue<Job>::Entry::kAgain);
         return std::nullopt;
       }
       if (!begun || job.mode == domain::JobMode::kStatement) return std::nullopt;
@@ -208,7 +205,7 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
         return core::fail(unavailable_error());
       }
       parked = true;
-      queue_again(held);
+      engine_.enqueue(queue_, held, JobQueue<Job>::Entry::kAgain);
       return std::nullopt;
     case FailureKind::kReadOnly:
       if (job.mode != domain::JobMode::kWrite) break;  // a body that writes in a read job: our fault, not a standby's
@@ -229,13 +226,6 @@ JobThread::Answer JobThread::judge(const Failure& failure, const std::shared_ptr
   }
   telemetry::error("job_failed", {{"job", job.options.name}, {"sqlstate", failure.sqlstate}, {"error", failure.text}});
   return core::fail(core::Error::internal());
-}
-
-void JobThread::queue_again(const std::shared_ptr<Job>& job) {
-  engine_.metrics.jobs_queued.add();
-  if (queue_.push_back_again(job)) return;
-  engine_.metrics.jobs_queued.sub();
-  job->fail(unavailable_error());
 }
 
 std::chrono::milliseconds JobThread::jittered(std::chrono::milliseconds most) {

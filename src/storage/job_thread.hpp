@@ -39,7 +39,6 @@ class JobThread {
   Answer settle(const CommitInDoubt& doubt, Job& job);
   /// The same.
   Answer judge(const Failure& failure, const std::shared_ptr<Job>& job, bool begun, bool& parked);
-  void queue_again(const std::shared_ptr<Job>& job);
   std::chrono::milliseconds jittered(std::chrono::milliseconds most);
 
   Engine& engine_;
@@ -47,7 +46,7 @@ class JobThread {
   std::atomic<int>& connected_;  ///< threads of this kind, this one included while `counted_`
   bool counted_ = false;
   Link link_;
-  std::shared_ptr<const domain::CommitNotice> notice_;  ///< of the try that runs
+  std::shared_ptr<domain::CommitNotice> notice_;  ///< of the try that runs
   std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -214,7 +214,6 @@ std::shared_ptr<domain::CommitNotice> LogWriter::notice() const {
   if (events_.empty()) return nullptr;
   auto notice = std::make_shared<domain::CommitNotice>();
   notice->timeline = timeline_;
-  notice->committed_at = std::chrono::steady_clock::now();
   std::map<RoomKey, std::size_t> places;
   for (const auto& [room_id, event] : events_) {
     const auto [place, first] = places.emplace(event->room, notice->rooms.size());

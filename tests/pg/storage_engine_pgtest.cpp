@@ -508,21 +508,28 @@ class FakeProvider final : public domain::GrantProvider {
            std::move_only_function<void(Result<Answers>)> done) override {
     ++asked;
     if (silent) {
-      kept.push_back(std::move(done));
+      kept.emplace_back(std::move(questions), std::move(done));
       return;
     }
     if (fails) return done(core::fail(core::Error::unavailable("The entitlement service does not answer.")));
+    done(all(std::move(questions)));
+  }
+  /// What it was silent about, in order; on the I/O thread.
+  void speak() {
+    for (auto& [questions, done] : std::exchange(kept, {})) done(all(std::move(questions)));
+  }
+  static Answers all(std::vector<domain::GrantQuestion> questions) {
     Answers answers;
     for (auto& question : questions) {
       domain::Grant grant{question.kind, question.key, {}, {}};
       answers.emplace_back(std::move(question), std::move(grant));
     }
-    done(std::move(answers));
+    return answers;
   }
   std::atomic<int> asked{0};
   bool fails = false;
   bool silent = false;
-  std::vector<std::move_only_function<void(Result<Answers>)>> kept;
+  std::vector<std::pair<std::vector<domain::GrantQuestion>, std::move_only_function<void(Result<Answers>)>>> kept;
 };
 
 TEST(StorageEngine, UnknownGrantsAreAskedOutsideTheTransactionAndTheJobRunsAgain) {
@@ -680,16 +687,45 @@ TEST(GroupCommit, ARoomThatSomebodyHoldsLeavesTheBatchAndComesBack) {
   expect_chain(stored_events(held.talk()), 2);
 }
 
+Place make_gated_place() {
+  Place gated;
+  Transaction transaction;
+  gated.channel = storage::PgChannels(transaction.session()).insert(gated_channel("gold"));
+  gated.thread = storage::PgThreads(transaction.session()).insert(any_discussion(gated.channel));
+  transaction.commit();
+  return gated;
+}
+
+TEST(GroupCommit, MessagesThatWaitedForGrantsKeepTheirOrder) {
+  FakeProvider provider;
+  provider.silent = true;
+  Node node(options_for(database().url()), &provider);
+  const auto gated = make_gated_place();
+  const auto open = make_place(database().url());
+  auto one = node.message(say(gated, "one"));
+  ASSERT_TRUE(eventually([&] { return provider.asked == 1; }));
+  auto two = node.message(say(gated, "two"));
+  ASSERT_TRUE(eventually([&] { return provider.asked == 2; }));
+  // Both are answered while the batch's thread is held up by another room.
+  auto holder = std::make_unique<Transaction>();
+  holder->sql().exec("LOCK TABLE room_log IN ACCESS EXCLUSIVE MODE");
+  auto plain = node.message(say(open));
+  ASSERT_TRUE(eventually([&] { return node.metrics.jobs_queued.value() == 0; }));
+  node.io.post([&] { provider.speak(); });
+  ASSERT_TRUE(eventually([&] { return node.metrics.jobs_queued.value() == 2; }));
+  holder.reset();
+  ASSERT_TRUE(plain.get());
+  const auto first = one.get();
+  const auto second = two.get();
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(second);
+  EXPECT_LT(first->message.id.value, second->message.id.value);
+}
+
 TEST(GroupCommit, AnAuthorIsKnownBeforeTheBatchAndGrantsAreAskedForThoseWhoNeedThem) {
   FakeProvider provider;
   Node node(options_for(database().url()), &provider);
-  Place gated;
-  {
-    Transaction transaction;
-    gated.channel = storage::PgChannels(transaction.session()).insert(gated_channel("gold"));
-    gated.thread = storage::PgThreads(transaction.session()).insert(any_discussion(gated.channel));
-    transaction.commit();
-  }
+  const auto gated = make_gated_place();
   const auto open = make_place(database().url());
   auto asking = node.message(say(gated));
   auto plain = node.message(say(open));
