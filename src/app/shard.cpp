@@ -175,6 +175,7 @@ realtime::HubOptions Shard::hub_options(const NodeParts& node) {
   if (node.settings.bus == config::Bus::kNats) options.bus = &bus_;
   if (node.grants == nullptr) return options;
   options.recheck_interval = kRecheckInterval;
+  options.external_grants = true;
   if (&io_ == &node.home) {
     options.on_access_changed = [grants = node.grants](core::UserId user) { grants->forget(user); };
   } else {

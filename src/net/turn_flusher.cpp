@@ -53,13 +53,13 @@ void TurnFlusher::flush() {
     if (next_ % kFlushesPerLook == 0 && Clock::now() >= end) break;
   }
   if (next_ == flushing_.size()) {
-    flushing_.clear();
-    next_ = 0;
     if (pass_.running) {
       const auto ended = Clock::now();
-      pass_ = {.number = pass_.number, .running = false, .ended = ended, .took = ended - began_};
+      pass_ = {.number = pass_.number, .ended = ended, .took = ended - began_, .sockets = flushing_.size()};
       loop_.post([] {});  // whoever waits for its end looks at the end of a turn
     }
+    flushing_.clear();
+    next_ = 0;
   }
   if (!flushing_.empty() || !dirty_.empty()) loop_.post([] {});
 }

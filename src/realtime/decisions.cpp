@@ -145,12 +145,17 @@ void HubCore::on_decisions(QuestionLane& lane, Batch batch, core::Result<std::ve
   for (const auto& question : lane.failed(std::move(batch))) on_decision(question, core::fail(answer.error()));
 }
 
-void HubCore::on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer) {
+void HubCore::on_decision(const Question& question, core::Result<domain::RoomDecision> answer) {
   const auto sub = question.sub.lock();
   if (!sub || sub->gone()) return;
   sub->asking = false;
   if (!answer) return on_unknown(sub, answer.error());
-  const auto& decision = *answer;
+  auto& decision = *answer;
+  // What is answered outside may be older than the snapshot that it was judged in: of what changed behind the question
+  // it knows nothing. Whatever was applied before the question was forgotten there first.
+  if (options_.external_grants && decision.granted) {
+    decision.access_seq = std::min(decision.access_seq, question.access_seq);
+  }
   if (decision.refusal && decision.refusal->code == core::ErrorCode::kUnavailable) {
     return on_unknown(sub, *decision.refusal);
   }

@@ -12,14 +12,21 @@ namespace {
 constexpr std::size_t kMaxHeld = 256;
 /// Events that a room collects in one turn.
 constexpr std::size_t kMaxPending = 256;
-/// What one more write to a socket costs, about, and how long a room waits to save one for each of its members.
+/// What one more write to a socket costs at least, and how long a room waits to save one for each of its members.
 constexpr std::chrono::microseconds kSendCost{5};
 constexpr std::chrono::microseconds kLeastPatience{300};
-constexpr std::chrono::microseconds kMostPatience{5000};
+constexpr std::chrono::microseconds kMostPatience{12000};
 /// A pass that takes longer is not waited for.
 constexpr std::chrono::milliseconds kLongestPass{50};
 
 using Clock = std::chrono::steady_clock;
+
+/// As the last pass found it, with all that the loop did in between: on a busy machine commits are late as well, and
+/// who waits for less than they take waits in vain.
+Clock::duration send_cost(const SendPass& last) {
+  if (last.sockets == 0) return kSendCost;
+  return std::max<Clock::duration>(kSendCost, last.took / static_cast<std::int64_t>(last.sockets));
+}
 
 }  // namespace
 
@@ -127,10 +134,10 @@ void HubCore::wait_for_commit(Room& room, bool more) {
 
 Clock::time_point HubCore::leaves_at(const Room& room) const {
   if (room.wait == Room::Wait::kNothing) return {};
-  if (room.wait == Room::Wait::kCommit) {
-    return room.waits_since + std::min<Clock::duration>(kMostPatience, kSendCost * room.count);
-  }
   const auto pass = options_.last_pass();
+  if (room.wait == Room::Wait::kCommit) {
+    return room.waits_since + std::min<Clock::duration>(kMostPatience, send_cost(pass) * room.count);
+  }
   if (pass.number != room.waits_for) return {};  // another room's is next already
   return pass.running ? room.waits_since + kLongestPass
                       : pass.ended + std::min<Clock::duration>(kMostPatience, pass.took);
@@ -187,18 +194,20 @@ void HubCore::flush_due() {
 
 void HubCore::flush_all() {
   for (const auto& weak : std::exchange(unflushed_, {})) {
-    const RoomPtr room = weak.lock();
-    if (!room || safely([&] { flush(room); })) continue;
-    // Nobody knows who has had what: they begin anew, and the other rooms go on.
-    room->iterating = 0;
-    room->pending.clear();
-    compact(*room);
-    forked(room);
+    if (const RoomPtr room = weak.lock()) flush(room);
   }
 }
 
+/// Where sending fails nobody knows who has had what: the members begin anew, and the other rooms go on.
 void HubCore::flush(const RoomPtr& room) {
-  if (room->pending.empty()) return;
+  if (room->pending.empty() || safely([&] { send_pending(room); })) return;
+  room->iterating = 0;
+  room->pending.clear();
+  compact(*room);
+  forked(room);
+}
+
+void HubCore::send_pending(const RoomPtr& room) {
   auto pending = std::exchange(room->pending, {});
   room->wait = Room::Wait::kNothing;
   Position before = room->pending_before;

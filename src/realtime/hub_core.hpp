@@ -94,6 +94,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void flush_due();
   void flush_all();
   void flush(const RoomPtr& room);
+  void send_pending(const RoomPtr& room);
   void observe_commit(Room& room);
 
   // fan_out.cpp: one room's events to its members.
@@ -149,7 +150,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void listen_for_quiet();
   void submit(QuestionLane& lane, Batch batch);
   void on_decisions(QuestionLane& lane, Batch batch, core::Result<std::vector<domain::RoomDecision>> answer);
-  void on_decision(const Question& question, const core::Result<domain::RoomDecision>& answer);
+  void on_decision(const Question& question, core::Result<domain::RoomDecision> answer);
   void on_unknown(const SubscriptionPtr& sub, const core::Error& error);
   void on_allowed(const SubscriptionPtr& sub, const domain::RoomDecision& decision);
   void settle_join(const SubscriptionPtr& sub, const domain::RoomHead& head);

@@ -23,12 +23,14 @@ struct SendPass {
   bool running = false;
   std::chrono::steady_clock::time_point ended{};  ///< the last one
   std::chrono::steady_clock::duration took{};     ///< the last one
+  std::size_t sockets = 0;                        ///< of the last one
 };
 
 struct HubOptions {
   std::chrono::milliseconds sweep_interval{500};  ///< at most a second: the bound on latency when every hint is lost
   std::chrono::seconds provider_silence{300};     ///< a subscription lives on its last answer this long
   std::chrono::seconds recheck_interval{0};       ///< external provider without validUntil; zero: never
+  bool external_grants = false;                   ///< what rests on a grant is as old as its question
   std::int32_t refill_records = 200;              ///< log records per refill read
   std::size_t max_concurrent_refills = 8;
   /// Once joins come in numbers, a read for them begins at most this often, unless it is full or `soon` finds that no

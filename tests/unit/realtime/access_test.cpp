@@ -339,5 +339,44 @@ TEST_F(RecheckTest, LivesOnItsLastAnswerForAWhileAndNoLonger) {
   EXPECT_EQ(alice->heard, (Heard{"7#1", "left 7 SERVICE_UNAVAILABLE"}));
 }
 
+/// Grants are kept by a service outside, whose answers may be older than the snapshots that they are judged in.
+class OutsideGrantsTest : public AccessTest {
+ protected:
+  OutsideGrantsTest() : AccessTest(HubOptions{.recheck_interval = seconds{0}, .external_grants = true}) {
+    world.granted = true;
+  }
+  /// A join whose question was answered outside just before the right was taken, and judged just after.
+  SharedEvent join_with_an_old_answer(Reader& carol) {
+    join(carol);
+    const auto question = reads->only(ReadKind::kDecide);
+    auto record = world.access(user_id(3));
+    ScriptedReads::look(question);
+    world.revoked.insert(user_id(3));
+    old_ = question;
+    return record;
+  }
+  ScriptedReads::Ref old_;
+};
+
+TEST_F(OutsideGrantsTest, AnswerOlderThanARecordThatComesLaterIsAskedForAgain) {
+  auto carol = reader(3);
+  const auto record = join_with_an_old_answer(*carol);
+  reads->answer(old_);
+  tell({record});
+  tell({world.append(kRoom)});
+  reads->settle();
+  EXPECT_EQ(carol->heard, (Heard{"joined", "left 7 ENTITLEMENT_REQUIRED"}));
+}
+
+TEST_F(OutsideGrantsTest, AnswerOlderThanARecordThatCameMeanwhileIsAskedForAgain) {
+  auto carol = reader(3);
+  const auto record = join_with_an_old_answer(*carol);
+  tell({record});
+  reads->answer(old_);
+  tell({world.append(kRoom)});
+  reads->settle();
+  EXPECT_EQ(carol->heard, (Heard{"refused ENTITLEMENT_REQUIRED"}));
+}
+
 }  // namespace
 }  // namespace belfry::realtime::testing

@@ -106,6 +106,7 @@ class World {
     decision.head = head(question.room);
     decision.channel_id = {7};
     decision.access_seq = static_cast<std::int64_t>(logs.at(domain::kAccessLog).size());
+    decision.granted = granted;
     const auto user = question.actor.id;
     const auto end = valid_until.find(user);
     if (end != valid_until.end()) decision.valid_until = end->second;
@@ -170,6 +171,7 @@ class World {
   std::vector<std::pair<RoomKey, std::int64_t>> journal;
   domain::Timeline timeline = 0;
   std::set<std::pair<RoomKey, UserId>> banned;
+  bool granted = false;  ///< whether rights rest on grants
   std::set<UserId> revoked;
   std::set<RoomKey> drafts;
   std::set<RoomKey> disabled;

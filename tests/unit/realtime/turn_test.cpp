@@ -223,6 +223,20 @@ TEST_F(CrowdTest, WaitsForTheNextCommitOfItsWriter) {
   EXPECT_EQ(heard(), (Heard{"7#1 7#2"}));
 }
 
+TEST_F(CrowdTest, KnowsFromTheLastPassWhatAWriteTakes) {
+  pass_over_sockets = {.number = 1, .took = milliseconds{20}, .sockets = 1000};
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(asked, milliseconds{2});
+  tell({world.append(kRoom)});
+  end_turn();
+  pass_over_sockets = {.number = 2, .took = std::chrono::seconds{1}, .sockets = 1000};
+  wake();
+  tell_of_more({world.append(kRoom)});
+  end_turn();
+  EXPECT_EQ(asked, milliseconds{12}) << "and no longer, however long that was";
+}
+
 TEST_F(CrowdTest, DoesNotWaitLongerThanTheWritesWouldTake) {
   tell_of_more({world.append(kRoom)});
   end_turn();
