@@ -4,11 +4,11 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <unordered_map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "auth/known_grants.hpp"
 #include "belfry/outbound/breaker.hpp"
 #include "belfry/telemetry/log.hpp"
 
@@ -26,13 +26,8 @@ using Done = std::move_only_function<void(core::Result<Answers>)>;
 
 constexpr std::size_t kMaxWaiting = 4096;
 
-/// Entitlements and features share the service's one space of keys.
-using CacheKey = std::pair<core::UserId, std::string>;
-struct Known {
-  bool active = false;
-  std::optional<TimePoint> valid_until;
-  TimePoint asked_at;
-};
+using CacheKey = KnownGrants::Key;
+using Known = KnownGrants::Known;
 
 /// `grants` of an answer, or nothing when it is not of the agreed form.
 std::optional<std::map<CacheKey, Known>> parse_answer(const std::string& body, TimePoint asked_at) {
@@ -65,28 +60,24 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
         send_(std::move(send)),
         clock_(clock),
         metrics_(metrics),
-        breaker_(options_.breaker_threshold, options_.breaker_pause, clock) {}
+        breaker_(options_.breaker_threshold, options_.breaker_pause, clock),
+        cache_(options_.max_cached) {}
 
   void ask(std::vector<GrantQuestion> questions, bool fresh, Done done) {
     if (!fresh) {
       if (auto answers = from_cache(questions)) return done(std::move(*answers));
     }
     if (waiting_.size() >= kMaxWaiting) return done(fail(silent()));
-    waiting_.push_back({std::move(questions), std::move(done), {}});
+    waiting_.push_back({std::move(questions), std::move(done)});
     if (!in_flight_) next_call();
   }
 
-  void forget(core::UserId user) {
-    ++forgotten_[user];
-    for (auto at = cache_.lower_bound({user, ""}); at != cache_.end() && at->first.first == user;)
-      at = cache_.erase(at);
-  }
+  void forget(core::UserId user) { cache_.forget(user); }
 
  private:
   struct Waiting {
     std::vector<GrantQuestion> questions;
     Done done;
-    std::map<CacheKey, Known> answers;
   };
 
   static Error silent() { return Error::unavailable("Access cannot be checked right now.", 2); }
@@ -100,9 +91,9 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
     const TimePoint now = clock_.now();
     Answers answers;
     for (const GrantQuestion& question : questions) {
-      const auto found = cache_.find({question.user, question.key});
-      if (found == cache_.end() || now - found->second.asked_at >= options_.cache_for) return std::nullopt;
-      answers.emplace_back(question, grant_of(question, found->second, now));
+      const Known* found = cache_.find({question.user, question.key});
+      if (found == nullptr || now - found->asked_at >= options_.cache_for) return std::nullopt;
+      answers.emplace_back(question, grant_of(question, *found, now));
     }
     return answers;
   }
@@ -136,7 +127,7 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
     for (const auto& user : users) body["users"].push_back(user.value.text());
     for (const auto& key : keys) body["keys"].push_back(key);
     in_flight_ = true;
-    forgotten_.clear();
+    cache_.call_leaves();
     breaker_.trying();
     metrics_.provider_requests.add();
     outbound::HttpCall call;
@@ -162,30 +153,30 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
       telemetry::warn("entitlement_provider_failed",
                       {{"status", answer ? answer->status : 0},
                        {"hint", "decisions that need it are answered 503 until it is back"}});
+      cache_.call_ended();
       for (Waiting& one : asked) one.done(fail(silent()));
     } else {
       breaker_.succeeded();
-      for (Waiting& one : asked) give(one, *known, asked_at);
+      std::vector<Answers> answers;
+      for (const Waiting& one : asked) answers.push_back(take(one.questions, *known, asked_at));
+      cache_.call_ended();
+      for (std::size_t i = 0; i < asked.size(); ++i) asked[i].done(std::move(answers[i]));
     }
     if (!in_flight_) next_call();
   }
 
-  void give(Waiting& one, const std::map<CacheKey, Known>& known, TimePoint asked_at) {
+  Answers take(const std::vector<GrantQuestion>& questions, const std::map<CacheKey, Known>& known,
+               TimePoint asked_at) {
     const TimePoint now = clock_.now();
     Answers answers;
-    for (const GrantQuestion& question : one.questions) {
+    for (const GrantQuestion& question : questions) {
       const CacheKey key{question.user, question.key};
       const auto found = known.find(key);
       const Known value = found == known.end() ? Known{false, std::nullopt, asked_at} : found->second;
-      if (!forgotten_.contains(question.user)) remember(key, value);
+      cache_.remember(key, value);
       answers.emplace_back(question, grant_of(question, value, now));
     }
-    one.done(std::move(answers));
-  }
-
-  void remember(const CacheKey& key, const Known& value) {
-    if (cache_.size() >= options_.max_cached) cache_.clear();  // rare, and only costs questions
-    cache_.insert_or_assign(key, value);
+    return answers;
   }
 
   void refuse_all() {
@@ -197,9 +188,7 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
   const core::Clock& clock_;
   telemetry::Metrics& metrics_;
   outbound::Breaker breaker_;
-  std::map<CacheKey, Known> cache_;
-  std::unordered_map<core::UserId, int>
-      forgotten_;  ///< while a call is on its way: its answers may be older than the change
+  KnownGrants cache_;
   std::deque<Waiting> waiting_;
   std::vector<Waiting> asking_;
   bool in_flight_ = false;

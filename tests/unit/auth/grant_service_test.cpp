@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "auth/known_grants.hpp"
+
 namespace belfry::auth {
 namespace {
 
@@ -161,6 +163,37 @@ TEST_F(GrantServiceTest, AnAnswerOlderThanTheChangeIsNotRemembered) {
   answer(grants(kAda, "vip", R"({"active":true,"validUntil":null})"));
   ask({question(kAda, "vip")});
   EXPECT_EQ(calls_.size(), 1U);
+}
+
+TEST_F(GrantServiceTest, AnAnswerOlderThanTheChangeIsNotRememberedThoughAnotherCallLeavesMeanwhile) {
+  ask({question(kBob, "first")});
+  service_.ask({question(kBob, "vip")}, false, [this](const auto&) { ask({question(kBob, "next")}); });
+  ask({question(kAda, "vip")});
+  answer(R"({"grants":{}})");
+  service_.forget(kAda);
+  answer(grants(kAda, "vip", R"({"active":true,"validUntil":null})"));
+  answer(R"({"grants":{}})");
+  ASSERT_TRUE(calls_.empty());
+  ask({question(kAda, "vip")});
+  EXPECT_EQ(calls_.size(), 1U);
+}
+
+TEST(KnownGrants, WhoseRightsChangedIsKeptOnlyWhileACallIsOnItsWay) {
+  KnownGrants known(100);
+  known.forget(kAda);
+  EXPECT_EQ(known.changed(), 0U) << "no call whose answer could be older";
+  known.call_leaves();
+  for (int i = 0; i < 3; ++i) known.forget(kAda);
+  EXPECT_EQ(known.changed(), 1U);
+  known.remember({kAda, "vip"}, {});
+  known.remember({kBob, "vip"}, {});
+  EXPECT_EQ(known.find({kAda, "vip"}), nullptr);
+  EXPECT_NE(known.find({kBob, "vip"}), nullptr);
+  known.call_ended();
+  EXPECT_EQ(known.changed(), 0U);
+  known.forget(kBob);
+  EXPECT_EQ(known.changed(), 0U);
+  EXPECT_EQ(known.find({kBob, "vip"}), nullptr);
 }
 
 }  // namespace
