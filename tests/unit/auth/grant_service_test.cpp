@@ -277,6 +277,23 @@ TEST_F(GrantServiceLimits, QuestionsThatTogetherAreTooMuchShareNoCall) {
   EXPECT_TRUE(calls_.empty());
 }
 
+TEST_F(GrantServiceLimits, WhatWouldFitBesideAPartOfWhatWasCutWaits) {
+  ask({question(kBob, "first")});
+  const auto large = ask(each(1, 1001));
+  const auto small = ask({question(user(1), key(0))});
+  answer(R"({"grants":{}})");
+  for (int call = 0; call < 2; ++call) {
+    grant();
+    EXPECT_FALSE(large->has_value() || small->has_value());
+  }
+  grant();
+  for (const auto& one : {large, small}) {
+    ASSERT_TRUE(one->has_value() && (*one)->has_value());
+    EXPECT_TRUE((**one)->back().second);
+  }
+  EXPECT_TRUE(calls_.empty()) << "it went with the last part";
+}
+
 TEST_F(GrantServiceLimits, ACallThatFailsFailsTheWholeOfWhatWasCut) {
   const auto large = ask(each(1, 1200));
   const auto small = ask({question(kBob, "vip")});

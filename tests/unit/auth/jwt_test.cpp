@@ -426,7 +426,10 @@ class SilentIssuer : public Jwks {
     auth_->verify(token, Leeway::kHttp,
                   [at = later_.back().get()](Result<Identity> result) { at->result = std::move(result); });
   }
-  void end_fetch(core::Result<std::string> set) { std::exchange(pending_, {})(std::move(set)); }
+  void end_fetch(core::Result<std::string> set) {
+    ASSERT_TRUE(pending_);
+    std::exchange(pending_, {})(std::move(set));
+  }
 
   static std::string token_of(const KeyPair& key, const std::string& more = "") {
     return key.sign(claims(more, 1'900'000'000), R"(,"kid":")" + key.kid + "\"");
