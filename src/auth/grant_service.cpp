@@ -4,11 +4,12 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <unordered_map>
+#include <span>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "auth/known_grants.hpp"
 #include "belfry/outbound/breaker.hpp"
 #include "belfry/telemetry/log.hpp"
 
@@ -26,13 +27,8 @@ using Done = std::move_only_function<void(core::Result<Answers>)>;
 
 constexpr std::size_t kMaxWaiting = 4096;
 
-/// Entitlements and features share the service's one space of keys.
-using CacheKey = std::pair<core::UserId, std::string>;
-struct Known {
-  bool active = false;
-  std::optional<TimePoint> valid_until;
-  TimePoint asked_at;
-};
+using CacheKey = KnownGrants::Key;
+using Known = KnownGrants::Known;
 
 /// `grants` of an answer, or nothing when it is not of the agreed form.
 std::optional<std::map<CacheKey, Known>> parse_answer(const std::string& body, TimePoint asked_at) {
@@ -56,6 +52,40 @@ std::optional<std::map<CacheKey, Known>> parse_answer(const std::string& body, T
   return known;
 }
 
+/// Whom and what one call asks about.
+class Asked {
+ public:
+  explicit Asked(const GrantServiceOptions& options) : options_(&options) {}
+
+  /// Adds questions as long as they fit into a call; how many did.
+  std::size_t add(std::span<const GrantQuestion> questions) {
+    std::size_t added = 0;
+    for (; added < questions.size() && fits(questions[added]); ++added) {
+      users_.insert(questions[added].user);
+      keys_.insert(questions[added].key);
+    }
+    return added;
+  }
+  std::string body() const {
+    json body{{"users", json::array()}, {"keys", json::array()}};
+    for (const auto& user : users_) body["users"].push_back(user.value.text());
+    for (const auto& key : keys_) body["keys"].push_back(key);
+    return body.dump();
+  }
+
+ private:
+  bool fits(const GrantQuestion& question) const {
+    const auto users = users_.size() + (users_.contains(question.user) ? 0 : 1);
+    const auto keys = keys_.size() + (keys_.contains(question.key) ? 0 : 1);
+    return users <= options_->max_users_per_call && keys <= options_->max_keys_per_call &&
+           users * keys <= options_->max_pairs_per_call;
+  }
+
+  const GrantServiceOptions* options_;
+  std::set<core::UserId> users_;
+  std::set<std::string> keys_;
+};
+
 }  // namespace
 
 class GrantService::Impl : public std::enable_shared_from_this<Impl> {
@@ -65,28 +95,28 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
         send_(std::move(send)),
         clock_(clock),
         metrics_(metrics),
-        breaker_(options_.breaker_threshold, options_.breaker_pause, clock) {}
+        breaker_(options_.breaker_threshold, options_.breaker_pause, clock),
+        cache_(options_.max_cached) {}
 
   void ask(std::vector<GrantQuestion> questions, bool fresh, Done done) {
-    if (!fresh) {
+    if (!fresh || questions.empty()) {
       if (auto answers = from_cache(questions)) return done(std::move(*answers));
     }
     if (waiting_.size() >= kMaxWaiting) return done(fail(silent()));
-    waiting_.push_back({std::move(questions), std::move(done), {}});
+    waiting_.push_back({std::move(questions), std::move(done), {}, 0});
     if (!in_flight_) next_call();
   }
 
-  void forget(core::UserId user) {
-    ++forgotten_[user];
-    for (auto at = cache_.lower_bound({user, ""}); at != cache_.end() && at->first.first == user;)
-      at = cache_.erase(at);
-  }
+  void forget(core::UserId user) { cache_.forget(user); }
 
  private:
   struct Waiting {
     std::vector<GrantQuestion> questions;
     Done done;
-    std::map<CacheKey, Known> answers;
+    std::vector<Known> known;  ///< of the first of them
+    std::size_t sent = 0;      ///< up to here they are known, or asked by the call on its way
+
+    std::span<const GrantQuestion> open() const { return std::span(questions).subspan(known.size()); }
   };
 
   static Error silent() { return Error::unavailable("Access cannot be checked right now.", 2); }
@@ -100,50 +130,43 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
     const TimePoint now = clock_.now();
     Answers answers;
     for (const GrantQuestion& question : questions) {
-      const auto found = cache_.find({question.user, question.key});
-      if (found == cache_.end() || now - found->second.asked_at >= options_.cache_for) return std::nullopt;
-      answers.emplace_back(question, grant_of(question, found->second, now));
+      const Known* found = cache_.find({question.user, question.key});
+      if (found == nullptr || now - found->asked_at >= options_.cache_for) return std::nullopt;
+      answers.emplace_back(question, grant_of(question, *found, now));
     }
     return answers;
   }
 
-  /// Takes as many waiting questions as fit into one call and sends it.
+  /// Takes as many waiting questions as fit into one call and sends it. What does not fit into a call of its own is
+  /// cut, and its part goes alone.
   void next_call() {
     if (waiting_.empty()) return;
     if (!breaker_.allows()) return refuse_all();
-    std::set<core::UserId> users;
-    std::set<std::string> keys;
-    while (!waiting_.empty()) {
-      auto more_users = users;
-      auto more_keys = keys;
-      for (const GrantQuestion& question : waiting_.front().questions) {
-        more_users.insert(question.user);
-        more_keys.insert(question.key);
-      }
-      const bool fits =
-          more_users.size() <= options_.max_users_per_call && more_keys.size() <= options_.max_keys_per_call;
-      if (!fits && !asking_.empty()) break;
-      users = std::move(more_users);
-      keys = std::move(more_keys);
-      asking_.push_back(std::move(waiting_.front()));
+    Asked asked(options_);
+    for (bool cut = false; !waiting_.empty() && !cut;) {
+      Waiting& one = waiting_.front();
+      Asked more = asked;
+      const std::size_t added = more.add(one.open());
+      cut = added < one.open().size();
+      if (cut && !asking_.empty()) break;
+      asked = std::move(more);
+      one.sent = one.known.size() + added;
+      asking_.push_back(std::move(one));
       waiting_.pop_front();
     }
-    send_call(users, keys);
+    send_call(asked.body());
   }
 
-  void send_call(const std::set<core::UserId>& users, const std::set<std::string>& keys) {
-    json body{{"users", json::array()}, {"keys", json::array()}};
-    for (const auto& user : users) body["users"].push_back(user.value.text());
-    for (const auto& key : keys) body["keys"].push_back(key);
+  void send_call(std::string body) {
     in_flight_ = true;
-    forgotten_.clear();
+    cache_.call_leaves();
     breaker_.trying();
     metrics_.provider_requests.add();
     outbound::HttpCall call;
     call.method = "POST";
     call.url = options_.url;
     call.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}, {"Expect", ""}};
-    call.body = body.dump();
+    call.body = std::move(body);
     call.timeout = options_.timeout;
     send_(std::move(call),
           [weak = weak_from_this(), asked_at = clock_.now()](core::Result<outbound::HttpAnswer> answer) {
@@ -162,30 +185,38 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
       telemetry::warn("entitlement_provider_failed",
                       {{"status", answer ? answer->status : 0},
                        {"hint", "decisions that need it are answered 503 until it is back"}});
+      cache_.call_ended();
       for (Waiting& one : asked) one.done(fail(silent()));
     } else {
       breaker_.succeeded();
-      for (Waiting& one : asked) give(one, *known, asked_at);
+      for (Waiting& one : asked) take(one, *known, asked_at);
+      cache_.call_ended();
+      if (!asked.back().open().empty()) {
+        waiting_.push_front(std::move(asked.back()));
+        asked.pop_back();
+      }
+      for (Waiting& one : asked) one.done(answers_of(one));
     }
     if (!in_flight_) next_call();
   }
 
-  void give(Waiting& one, const std::map<CacheKey, Known>& known, TimePoint asked_at) {
-    const TimePoint now = clock_.now();
-    Answers answers;
-    for (const GrantQuestion& question : one.questions) {
+  void take(Waiting& one, const std::map<CacheKey, Known>& known, TimePoint asked_at) {
+    while (one.known.size() < one.sent) {
+      const GrantQuestion& question = one.open().front();
       const CacheKey key{question.user, question.key};
       const auto found = known.find(key);
-      const Known value = found == known.end() ? Known{false, std::nullopt, asked_at} : found->second;
-      if (!forgotten_.contains(question.user)) remember(key, value);
-      answers.emplace_back(question, grant_of(question, value, now));
+      one.known.push_back(found == known.end() ? Known{false, std::nullopt, asked_at} : found->second);
+      cache_.remember(key, one.known.back());
     }
-    one.done(std::move(answers));
   }
 
-  void remember(const CacheKey& key, const Known& value) {
-    if (cache_.size() >= options_.max_cached) cache_.clear();  // rare, and only costs questions
-    cache_.insert_or_assign(key, value);
+  Answers answers_of(const Waiting& one) const {
+    const TimePoint now = clock_.now();
+    Answers answers;
+    for (std::size_t i = 0; i < one.questions.size(); ++i) {
+      answers.emplace_back(one.questions[i], grant_of(one.questions[i], one.known[i], now));
+    }
+    return answers;
   }
 
   void refuse_all() {
@@ -197,9 +228,7 @@ class GrantService::Impl : public std::enable_shared_from_this<Impl> {
   const core::Clock& clock_;
   telemetry::Metrics& metrics_;
   outbound::Breaker breaker_;
-  std::map<CacheKey, Known> cache_;
-  std::unordered_map<core::UserId, int>
-      forgotten_;  ///< while a call is on its way: its answers may be older than the change
+  KnownGrants cache_;
   std::deque<Waiting> waiting_;
   std::vector<Waiting> asking_;
   bool in_flight_ = false;

@@ -33,14 +33,14 @@ class JwtAuthenticator final : public Authenticator {
   }
 
   void verify(std::string_view token, Leeway leeway, Done done) override {
-    if (const auto* known = verified_.find(token); known != nullptr && (known->by_secret || !stale())) {
+    if (const auto* known = believed(token)) {
       return done(check_times(known->claims, clock_.now(), leeway_of(leeway)));
     }
     auto parsed = parse_token(token);
     if (!parsed) return done(fail(std::move(parsed.error())));
     if (parsed->algorithm == Algorithm::kHs256) return done(verify_secret(token, *parsed, leeway));
     if (!options_.jwks) return done(fail(invalid_token()));
-    if (!stale() && find_key(*parsed) != nullptr) return done(verify_public(token, *parsed, leeway));
+    if (keys_serve() && find_key(*parsed) != nullptr) return done(verify_public(token, *parsed, leeway));
     if (!may_fetch()) return done(answer_without_fetch(token, *parsed, leeway));
     if (waiting_.size() >= kMaxWaiting) return done(fail(Error::unavailable("The token cannot be checked now.")));
     waiting_.push_back({std::string(token), leeway, std::move(done)});
@@ -56,6 +56,12 @@ class JwtAuthenticator final : public Authenticator {
 
   std::chrono::seconds leeway_of(Leeway leeway) const {
     return leeway == Leeway::kHttp ? kHttpLeeway : std::chrono::seconds(0);
+  }
+
+  const VerifiedTokens::Known* believed(std::string_view token) {
+    const auto* known = verified_.find(token);
+    if (known == nullptr || known->by_secret) return known;
+    return keys_serve() ? verified_.find(token) : nullptr;
   }
 
   Result<Identity> verify_secret(std::string_view token, const ParsedToken& parsed, Leeway leeway) {
@@ -94,6 +100,19 @@ class JwtAuthenticator final : public Authenticator {
   }
 
   bool stale() const { return !fetched_at_ || clock_.now() - *fetched_at_ > options_.jwks_max_age; }
+  /// The newest thing known of the issuer is that it could not say which keys an old set still has.
+  bool issuer_away() const {
+    return failed_at_ && fetched_at_ && *failed_at_ - *fetched_at_ > options_.jwks_max_age &&
+           clock_.now() - *failed_at_ <= options_.jwks_max_age;
+  }
+  /// Whether the keys at hand answer without waiting. Old ones do while the issuer is away; it is asked again
+  /// meanwhile, which forgets tokens and keys at once if its answer is there at once.
+  bool keys_serve() {
+    if (!stale()) return true;
+    if (!issuer_away()) return false;
+    if (!fetching_ && may_fetch()) fetch();
+    return true;
+  }
   bool may_fetch() const {
     return fetching_ || !tried_at_ || clock_.now() - *tried_at_ >= options_.jwks_refresh_interval;
   }
@@ -120,6 +139,7 @@ class JwtAuthenticator final : public Authenticator {
       verified_.forget_public();
       fetched_at_ = clock_.now();
     } else {
+      failed_at_ = clock_.now();
       telemetry::warn("jwks_unavailable", {{"error", keys.error().message}});
     }
     for (Waiting& one : std::exchange(waiting_, {})) {
@@ -136,6 +156,7 @@ class JwtAuthenticator final : public Authenticator {
   std::vector<PublicKey> keys_;
   std::optional<core::TimePoint> fetched_at_;
   std::optional<core::TimePoint> tried_at_;
+  std::optional<core::TimePoint> failed_at_;
   bool fetching_ = false;
   std::vector<Waiting> waiting_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

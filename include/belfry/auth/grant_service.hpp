@@ -20,12 +20,16 @@ struct GrantServiceOptions {
   std::size_t max_cached = 200000;
   std::size_t max_users_per_call = 500;
   std::size_t max_keys_per_call = 500;
+  /// Users × keys, as each is answered for each: some 400 bytes of an answer for every one of them.
+  std::size_t max_pairs_per_call = 10000;
   int breaker_threshold = 5;
   std::chrono::milliseconds breaker_pause{2000};
 };
 
 /// The operator's entitlement service over HTTP: `POST {url}` with users and keys. Questions that come while a call is
-/// on its way share the next one. Answers are strict: anything but a well-formed 200 is "cannot say". I/O thread only.
+/// on its way share the next one; what is too much for one call is asked in several and answered when all were, or
+/// failed with the first that fails. Answers are strict: anything but a well-formed 200 is "cannot say". I/O thread
+/// only.
 class GrantService final : public domain::GrantProvider {
  public:
   using Send =

@@ -25,8 +25,9 @@ struct JwtOptions {
   std::optional<std::string> hs256_secret;  ///< at least kMinSecretBytes
   JwksSource jwks;                          ///< empty: none
   JwtRules rules;
-  std::chrono::seconds jwks_max_age{
-      600};  ///< older: fetched again before the next answer; if that fails, the old keys go on
+  /// Older: fetched again before the next answer; if that fails, the old keys go on. As long as such a failure is no
+  /// older than this, they answer at once and further fetches run beside them; only a key they lack waits.
+  std::chrono::seconds jwks_max_age{600};
   std::chrono::seconds jwks_refresh_interval{10};  ///< at most one fetch in this time, however many unknown `kid`s come
 };
 

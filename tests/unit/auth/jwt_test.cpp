@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <openssl/core_names.h>
@@ -402,6 +403,117 @@ TEST_F(Jwks, OldKeysServeOnWhileTheIssuerIsAway) {
   set_ = core::fail(core::Error::unavailable("down"));
   clock_.at += seconds(700);
   EXPECT_TRUE(verify(*auth_, key.sign(claims("", 1'900'000'000), "")).accepted());
+}
+
+/// An issuer that takes its time, or never answers: fetches end when the test says so.
+class SilentIssuer : public Jwks {
+ protected:
+  void SetUp() override {
+    set_ = set_of({&key_});
+    ASSERT_TRUE(verify(*auth_, seen_, Leeway::kHttp).accepted());
+    hold_ = true;
+  }
+  void stale_fetch_fails() {
+    clock_.at += seconds(601);
+    const int before = fetches_;
+    verify_later(seen_);
+    ASSERT_EQ(fetches_, before + 1);
+    end_fetch(core::fail(core::Error::unavailable("silent")));
+    ASSERT_TRUE(later_.back()->accepted());
+  }
+  void verify_later(const std::string& token) {
+    later_.push_back(std::make_unique<Outcome>());
+    auth_->verify(token, Leeway::kHttp,
+                  [at = later_.back().get()](Result<Identity> result) { at->result = std::move(result); });
+  }
+  void end_fetch(core::Result<std::string> set) {
+    ASSERT_TRUE(pending_);
+    std::exchange(pending_, {})(std::move(set));
+  }
+
+  static std::string token_of(const KeyPair& key, const std::string& more = "") {
+    return key.sign(claims(more, 1'900'000'000), R"(,"kid":")" + key.kid + "\"");
+  }
+  const KeyPair key_ = make_key("EdDSA", "k");
+  const KeyPair new_key_ = make_key("EdDSA", "new");
+  const std::string seen_ = token_of(key_);
+  const std::string unseen_ = token_of(key_, R"(,"nbf":1800000000)");
+  std::vector<std::unique_ptr<Outcome>> later_;
+};
+
+TEST_F(SilentIssuer, FirstUseOfAStaleSetWaitsSoThatAWithdrawnKeyEnds) {
+  clock_.at += seconds(601);
+  verify_later(seen_);
+  verify_later(unseen_);
+  EXPECT_FALSE(later_[0]->result || later_[1]->result);
+  end_fetch(set_of({&new_key_}));
+  EXPECT_EQ(later_[0]->reason(), Reason::kTokenInvalid);
+  EXPECT_EQ(later_[1]->reason(), Reason::kTokenInvalid);
+}
+
+TEST_F(SilentIssuer, OldKeysAnswerAtOnceWhileItIsAskedAgain) {
+  stale_fetch_fails();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    clock_.at += seconds(10);
+    const int before = fetches_;
+    EXPECT_TRUE(verify(*auth_, seen_, Leeway::kHttp).accepted()) << "signature known";
+    EXPECT_TRUE(verify(*auth_, unseen_).accepted()) << "signature not known";
+    EXPECT_EQ(fetches_, before + 1) << "asked in the background, once";
+    end_fetch(core::fail(core::Error::unavailable("silent")));
+  }
+}
+
+TEST_F(SilentIssuer, ARememberedTokenAloneHasItAskedAgain) {
+  stale_fetch_fails();
+  clock_.at += seconds(10);
+  EXPECT_TRUE(verify(*auth_, seen_, Leeway::kHttp).accepted());
+  ASSERT_TRUE(pending_);
+  end_fetch(set_of({&new_key_}));
+  EXPECT_EQ(verify(*auth_, seen_, Leeway::kHttp).reason(), Reason::kTokenInvalid) << "it was withdrawn meanwhile";
+}
+
+TEST_F(SilentIssuer, AKeyThatIsNotInTheOldSetWaitsForTheFetch) {
+  stale_fetch_fails();
+  clock_.at += seconds(10);
+  verify_later(token_of(new_key_));
+  EXPECT_FALSE(later_.back()->result);
+  EXPECT_TRUE(verify(*auth_, seen_, Leeway::kHttp).accepted());
+  end_fetch(set_of({&new_key_}));
+  EXPECT_TRUE(later_.back()->accepted());
+  EXPECT_FALSE(verify(*auth_, unseen_).accepted());
+}
+
+TEST_F(SilentIssuer, WhoWaitsForAnUnknownKeyIsNotInTheWayOfKnownOnes) {
+  stale_fetch_fails();
+  clock_.at += seconds(10);
+  const std::string unknown = token_of(new_key_);
+  for (int i = 0; i < 5000; ++i) verify_later(unknown);
+  ASSERT_TRUE(later_.back()->result && !*later_.back()->result) << "the queue is full";
+  EXPECT_TRUE(verify(*auth_, unseen_).accepted());
+}
+
+TEST_F(SilentIssuer, AFailureFromBeforeTheSetWasStaleDoesNotCount) {
+  clock_.at += seconds(300);
+  verify_later(token_of(new_key_));
+  end_fetch(core::fail(core::Error::unavailable("silent")));
+  clock_.at += seconds(301);
+  verify_later(seen_);
+  EXPECT_FALSE(later_.back()->result);
+}
+
+TEST_F(SilentIssuer, AFailureAsOldAsAStaleSetDoesNotCount) {
+  stale_fetch_fails();
+  clock_.at += seconds(601);
+  verify_later(seen_);
+  EXPECT_FALSE(later_.back()->result);
+}
+
+TEST_F(SilentIssuer, OneThatAnswersAtOnceIsHeardBeforeTheOldKeys) {
+  stale_fetch_fails();
+  clock_.at += seconds(10);
+  hold_ = false;
+  set_ = set_of({&new_key_});
+  EXPECT_EQ(verify(*auth_, seen_, Leeway::kHttp).reason(), Reason::kTokenInvalid);
 }
 
 TEST(Bearer, HeaderForms) {
