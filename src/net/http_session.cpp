@@ -60,24 +60,14 @@ dialects::PlainRequest plain(http::Request request) {
   return plain;
 }
 
-http::Response response_of(dialects::PlainAnswer answer) {
+http::Response response_of(dialects::PlainAnswer answer, const std::string& request_id) {
   http::Response response;
   response.status = answer.status;
   response.content_type = std::move(answer.content_type);
   response.headers = std::move(answer.headers);
+  response.headers.emplace_back("X-Request-Id", request_id);
   response.body = std::move(answer.body);
   return response;
-}
-
-bool has_header(const http::Response& response, std::string_view lower_case_name) {
-  for (const auto& [name, value] : response.headers) {
-    if (name.size() == lower_case_name.size() &&
-        std::equal(name.begin(), name.end(), lower_case_name.begin(),
-                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; })) {
-      return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -230,7 +220,6 @@ runtime::Task<bool> HttpSession::answer(ParsedRequest parsed) {
   auto response = co_await wait_for(answered, edge_->limits.answer_timeout);
   if (!response) {
     response = http::problem(core::Error::internal(), id);
-    response->headers.emplace_back("X-Request-Id", id);
     count(response->status);
     context.keep_alive = false;
   }
@@ -269,8 +258,8 @@ void HttpSession::send_plain(std::optional<dialects::PlainAnswer> answer, const 
                              ResponseContext& context) {
   if (!transport_->open()) return;
   if (!answer || edge_->draining) context.keep_alive = false;
-  auto response = answer ? response_of(std::move(*answer)) : http::problem(core::Error::internal(), request_id);
-  if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", request_id);
+  auto response =
+      answer ? response_of(std::move(*answer), request_id) : http::problem(core::Error::internal(), request_id);
   count(response.status);
   send(std::move(response), context);
 }
@@ -288,7 +277,6 @@ void HttpSession::send(http::Response response, const ResponseContext& context) 
 runtime::Task<void> HttpSession::refuse(int status, core::Error error, const http::Request& request) {
   const auto id = http::request_id(request);
   auto response = http::problem(error, id, status);
-  if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", id);
   if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
   if (status == 405) response.headers.emplace_back("Allow", "GET");
   count(response.status);
