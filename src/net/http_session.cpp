@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
 /// Pipelined answers are held back until the client has taken these.
 constexpr std::size_t kMaxQueuedAnswers = 64 * 1024;
+constexpr std::string_view kWebSocketVersion = "13";
 constexpr std::size_t kWebSocketKeyLength = 24;  // 16 bytes in base64
 
 core::Error error_of(core::ErrorCode code, std::string message) {
@@ -277,10 +278,11 @@ void HttpSession::send(http::Response response, const ResponseContext& context) 
 runtime::Task<void> HttpSession::refuse(int status, core::Error error, const http::Request& request) {
   const auto id = http::request_id(request);
   auto response = http::problem(error, id, status);
-  if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
+  const bool upgrade = status == 426;
+  if (upgrade) response.headers.emplace_back("Sec-WebSocket-Version", kWebSocketVersion);
   if (status == 405) response.headers.emplace_back("Allow", "GET");
   count(response.status);
-  send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD"});
+  send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD", .upgrade = upgrade});
   co_await close();
 }
 
@@ -316,7 +318,7 @@ runtime::Task<HttpEnd> HttpSession::upgrade(ParsedRequest parsed, dialects::Dial
     co_await refuse(405, error_of(core::ErrorCode::kMethodNotAllowed, "This path speaks WebSocket, by GET."), request);
     co_return HttpEnd{};
   }
-  if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != "13") {
+  if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != kWebSocketVersion) {
     co_await refuse_with(426, "This path speaks WebSocket.");
     co_return HttpEnd{};
   }

@@ -12,8 +12,9 @@ namespace belfry::net {
 struct ResponseContext {
   int minor_version = 1;  ///< of HTTP/1.x
   bool keep_alive = true;
-  bool head = false;  ///< headers only
-  bool gzip = false;  ///< the caller accepts it
+  bool head = false;     ///< headers only
+  bool gzip = false;     ///< the caller accepts it
+  bool upgrade = false;  ///< the answer names WebSocket as what the connection changes to, or may
 };
 
 /// An answer as bytes: headers, and the body apart so that a big one is not copied. The body may be empty.

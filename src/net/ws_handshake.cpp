@@ -30,8 +30,8 @@ std::string accept_key(std::string_view key) {
 std::string accept_upgrade(std::string_view key) {
   http::Response response;
   response.status = 101;
-  response.headers = {{"Upgrade", "websocket"}, {"Connection", "upgrade"}, {"Sec-WebSocket-Accept", accept_key(key)}};
-  return encode_response(std::move(response), {}).head;
+  response.headers = {{"Sec-WebSocket-Accept", accept_key(key)}};
+  return encode_response(std::move(response), {.upgrade = true}).head;
 }
 
 }  // namespace belfry::net

@@ -71,7 +71,7 @@ TEST_F(WebSocketTest, APlainGetIsToldToUpgrade) {
   const auto answer = client.answer();
   EXPECT_EQ(answer->status, 426);
   EXPECT_EQ(answer->headers.at("upgrade"), "websocket");
-  EXPECT_EQ(answer->headers.at("connection"), "close");
+  EXPECT_EQ(answer->headers.at("connection"), "upgrade, close");
   EXPECT_NE(answer->body.find("VALIDATION_ERROR"), std::string::npos);
   EXPECT_EQ(client.rest(), "");
   client.close();
@@ -98,7 +98,10 @@ TEST_F(WebSocketTest, ABadHandshakeIsRefused) {
   old.send(
       "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-  EXPECT_EQ(old.answer().value().status, 426);
+  const auto answer = old.answer();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 426);
+  EXPECT_EQ(answer->headers.at("sec-websocket-version"), "13");
 }
 
 TEST_F(WebSocketTest, ARefusedTokenIsAnHttpStatusBeforeTheUpgrade) {
