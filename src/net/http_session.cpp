@@ -270,7 +270,7 @@ void HttpSession::count(int status) {
 }
 
 void HttpSession::send(http::Response response, const ResponseContext& context) {
-  auto encoded = encode_response(std::move(response), context);
+  auto encoded = encode_response(std::move(response), context, edge_->date.now());
   transport_->queue(std::move(encoded.head));
   transport_->queue(std::move(encoded.owner), encoded.body);
 }

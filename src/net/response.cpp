@@ -50,11 +50,12 @@ void append_connection(std::string& head, const ResponseContext& context) {
 
 }  // namespace
 
-EncodedResponse encode_response(http::Response response, const ResponseContext& context) {
+EncodedResponse encode_response(http::Response response, const ResponseContext& context, std::string_view date) {
   EncodedResponse encoded;
   auto& head = encoded.head;
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, std::string_view(reason.data(), reason.size()));
+  append_header(head, "Date", date);
   const bool body_allowed = has_body(response.status);
   // One that nobody shares becomes one that one answer holds.
   auto source = std::move(response.shared);

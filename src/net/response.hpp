@@ -24,7 +24,8 @@ struct EncodedResponse {
   std::shared_ptr<const void> owner;  ///< of the body
 };
 
-/// Content-Length always (but for 1xx, 204, 304), gzip above 1 KiB. Headers with line breaks are dropped.
-EncodedResponse encode_response(http::Response response, const ResponseContext& context);
+/// Content-Length always (but for 1xx, 204, 304), gzip above 1 KiB. Headers with line breaks are dropped. `date` is the
+/// moment of the answer, as `HttpDate` writes it.
+EncodedResponse encode_response(http::Response response, const ResponseContext& context, std::string_view date);
 
 }  // namespace belfry::net

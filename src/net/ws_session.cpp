@@ -217,7 +217,7 @@ void WsSessionImpl::guarded(Call&& call) {
 void WsSessionImpl::start(Upgrade upgrade, std::move_only_function<void()> on_end) {
   on_end_ = std::move(on_end);
   arm();
-  transport_->queue(accept_upgrade(upgrade.key));
+  transport_->queue(accept_upgrade(upgrade.key, edge_->date.now()));
   guarded([&] { slot_->session = upgrade.entrance->open(*this); });
   if (edge_->draining) leave_late();
   pending_ = std::move(upgrade.rest);
