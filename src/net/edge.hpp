@@ -6,6 +6,7 @@
 
 #include "admission.hpp"
 #include "belfry/net/server.hpp"
+#include "http_date.hpp"
 #include "turn_flusher.hpp"
 
 namespace belfry::net {
@@ -20,6 +21,7 @@ struct Edge {
   telemetry::Metrics& metrics;
   std::shared_ptr<TurnFlusher> flusher;
   Admission admission{limits.handshakes_per_second, limits.max_handshakes_in_flight, metrics};
+  HttpDate date;
   std::mt19937 random{std::random_device{}()};
   /// Where WebSockets' bytes are read to and looked at; used within one handler only.
   std::vector<char> read_buffer;

@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 constexpr asio::as_tuple_t<asio::use_awaitable_t<runtime::Executor>> kAwait{};
 /// Pipelined answers are held back until the client has taken these.
 constexpr std::size_t kMaxQueuedAnswers = 64 * 1024;
+constexpr std::string_view kWebSocketVersion = "13";
 constexpr std::size_t kWebSocketKeyLength = 24;  // 16 bytes in base64
 
 core::Error error_of(core::ErrorCode code, std::string message) {
@@ -60,24 +61,14 @@ dialects::PlainRequest plain(http::Request request) {
   return plain;
 }
 
-http::Response response_of(dialects::PlainAnswer answer) {
+http::Response response_of(dialects::PlainAnswer answer, const std::string& request_id) {
   http::Response response;
   response.status = answer.status;
   response.content_type = std::move(answer.content_type);
   response.headers = std::move(answer.headers);
+  response.headers.emplace_back("X-Request-Id", request_id);
   response.body = std::move(answer.body);
   return response;
-}
-
-bool has_header(const http::Response& response, std::string_view lower_case_name) {
-  for (const auto& [name, value] : response.headers) {
-    if (name.size() == lower_case_name.size() &&
-        std::equal(name.begin(), name.end(), lower_case_name.begin(),
-                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; })) {
-      return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -230,7 +221,6 @@ runtime::Task<bool> HttpSession::answer(ParsedRequest parsed) {
   auto response = co_await wait_for(answered, edge_->limits.answer_timeout);
   if (!response) {
     response = http::problem(core::Error::internal(), id);
-    response->headers.emplace_back("X-Request-Id", id);
     count(response->status);
     context.keep_alive = false;
   }
@@ -269,8 +259,8 @@ void HttpSession::send_plain(std::optional<dialects::PlainAnswer> answer, const 
                              ResponseContext& context) {
   if (!transport_->open()) return;
   if (!answer || edge_->draining) context.keep_alive = false;
-  auto response = answer ? response_of(std::move(*answer)) : http::problem(core::Error::internal(), request_id);
-  if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", request_id);
+  auto response =
+      answer ? response_of(std::move(*answer), request_id) : http::problem(core::Error::internal(), request_id);
   count(response.status);
   send(std::move(response), context);
 }
@@ -280,7 +270,7 @@ void HttpSession::count(int status) {
 }
 
 void HttpSession::send(http::Response response, const ResponseContext& context) {
-  auto encoded = encode_response(std::move(response), context);
+  auto encoded = encode_response(std::move(response), context, edge_->date.now());
   transport_->queue(std::move(encoded.head));
   transport_->queue(std::move(encoded.owner), encoded.body);
 }
@@ -288,11 +278,11 @@ void HttpSession::send(http::Response response, const ResponseContext& context) 
 runtime::Task<void> HttpSession::refuse(int status, core::Error error, const http::Request& request) {
   const auto id = http::request_id(request);
   auto response = http::problem(error, id, status);
-  if (!has_header(response, "x-request-id")) response.headers.emplace_back("X-Request-Id", id);
-  if (status == 426) response.headers.emplace_back("Upgrade", "websocket");
+  const bool upgrade = status == 426;
+  if (upgrade) response.headers.emplace_back("Sec-WebSocket-Version", kWebSocketVersion);
   if (status == 405) response.headers.emplace_back("Allow", "GET");
   count(response.status);
-  send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD"});
+  send(std::move(response), {.keep_alive = false, .head = request.method == "HEAD", .upgrade = upgrade});
   co_await close();
 }
 
@@ -328,7 +318,7 @@ runtime::Task<HttpEnd> HttpSession::upgrade(ParsedRequest parsed, dialects::Dial
     co_await refuse(405, error_of(core::ErrorCode::kMethodNotAllowed, "This path speaks WebSocket, by GET."), request);
     co_return HttpEnd{};
   }
-  if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != "13") {
+  if (!parsed.websocket_upgrade || request.header("sec-websocket-version") != kWebSocketVersion) {
     co_await refuse_with(426, "This path speaks WebSocket.");
     co_return HttpEnd{};
   }

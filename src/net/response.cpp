@@ -33,13 +33,29 @@ void append_header(std::string& head, std::string_view name, std::string_view va
   head.append(name).append(": ").append(value).append("\r\n");
 }
 
+// One line for all options: not every client looks at a second one.
+void append_connection(std::string& head, const ResponseContext& context) {
+  std::string_view option;
+  if (!context.keep_alive) {
+    option = "close";
+  } else if (context.minor_version == 0) {
+    option = "keep-alive";
+  }
+  if (context.upgrade) {
+    head += fmt::format("Upgrade: websocket\r\nConnection: upgrade{}{}\r\n", option.empty() ? "" : ", ", option);
+  } else if (!option.empty()) {
+    append_header(head, "Connection", option);
+  }
+}
+
 }  // namespace
 
-EncodedResponse encode_response(http::Response response, const ResponseContext& context) {
+EncodedResponse encode_response(http::Response response, const ResponseContext& context, std::string_view date) {
   EncodedResponse encoded;
   auto& head = encoded.head;
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, std::string_view(reason.data(), reason.size()));
+  append_header(head, "Date", date);
   const bool body_allowed = has_body(response.status);
   // One that nobody shares becomes one that one answer holds.
   auto source = std::move(response.shared);
@@ -57,11 +73,7 @@ EncodedResponse encode_response(http::Response response, const ResponseContext& 
   }
   for (const auto& [name, value] : response.headers) append_header(head, name, value);
   if (body_allowed) head += fmt::format("Content-Length: {}\r\n", body.size());
-  if (!context.keep_alive) {
-    head += "Connection: close\r\n";
-  } else if (context.minor_version == 0) {
-    head += "Connection: keep-alive\r\n";
-  }
+  append_connection(head, context);
   head += "\r\n";
   if (body_allowed && !context.head) {
     encoded.body = body;

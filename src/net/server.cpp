@@ -32,7 +32,7 @@ constexpr auto kAfterCut = std::chrono::milliseconds(200);
 constexpr std::size_t kMaxRefusals = 64;
 constexpr auto kRefusalTime = std::chrono::seconds(2);
 constexpr std::string_view kRefusal =
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    "HTTP/1.1 503 Service Unavailable\r\nDate: {}\r\nRetry-After: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 std::string why(std::exception_ptr exception) {
   try {
@@ -230,7 +230,8 @@ void Server::Impl::admit(Transport::Socket socket, std::optional<Opening> openin
 runtime::Task<void> Server::Impl::turn_away(std::shared_ptr<Impl> self, std::shared_ptr<Transport> transport) {
   self->edge_->metrics.http_responses[5].add();
   const auto deadline = self->edge_->wheel.after(kRefusalTime, [transport] { transport->cut(); });
-  transport->queue(fmt::format(kRefusal, self->edge_->admission.next_moment(self->edge_->wheel.now()).count()));
+  transport->queue(fmt::format(kRefusal, self->edge_->date.now(),
+                               self->edge_->admission.next_moment(self->edge_->wheel.now()).count()));
   co_await asio::async_initiate<const decltype(kAwait)&, void(Transport::ErrorCode)>(
       [&transport](auto handler) { transport->finish(std::move(handler)); }, kAwait);
   --self->refusals_;

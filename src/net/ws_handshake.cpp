@@ -27,11 +27,11 @@ std::string accept_key(std::string_view key) {
 
 }  // namespace
 
-std::string accept_upgrade(std::string_view key) {
+std::string accept_upgrade(std::string_view key, std::string_view date) {
   http::Response response;
   response.status = 101;
-  response.headers = {{"Upgrade", "websocket"}, {"Connection", "upgrade"}, {"Sec-WebSocket-Accept", accept_key(key)}};
-  return encode_response(std::move(response), {}).head;
+  response.headers = {{"Sec-WebSocket-Accept", accept_key(key)}};
+  return encode_response(std::move(response), {.upgrade = true}, date).head;
 }
 
 }  // namespace belfry::net

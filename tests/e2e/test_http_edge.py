@@ -58,6 +58,8 @@ def test_a_request_that_never_ends_is_408(node):
 def test_a_plain_get_of_ws_is_426(node):
     answer = one(node, head(path="/ws"), 426, path="/ws")
     assert answer.code == "VALIDATION_ERROR"
+    said = [answer.headers.get(name) for name in ("upgrade", "connection", "sec-websocket-version")]
+    assert said == ["websocket", "upgrade, close", "13"]
 
 
 @pytest.mark.parametrize(

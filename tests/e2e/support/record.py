@@ -84,6 +84,7 @@ def _compile():
 
 _ROUTES = _compile()
 # Answers that any route, or no route at all, can give.
+_DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _EVERYWHERE = {
     400: "BadRequest",
     404: "NotFound",
@@ -158,6 +159,8 @@ def _check_response(key, response, answer, what):
         else:
             _check(OPENAPI, (*key, header), rule["schema"], value, f"{what}: header {header}")
     kind = answer.headers.get("content-type", "").split(";")[0].strip()
+    if not _DATE.fullmatch(answer.headers.get("date", "")):
+        _violate(f"{what}: no Date")
     content = response.get("content", {})
     if not content:
         return

@@ -120,7 +120,7 @@ class ServerTest : public ::testing::Test {
 
 struct Answer {
   int status = 0;
-  std::map<std::string, std::string> headers;  ///< lower-case names
+  std::map<std::string, std::string> headers;  ///< lower-case names; values of the same name are joined by ", "
   std::string body;
 };
 

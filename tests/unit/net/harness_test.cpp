@@ -262,7 +262,9 @@ std::optional<Answer> RawClient::answer(bool head) {
     const auto colon = line.find(": ");
     auto name = line.substr(0, colon);
     std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    answer.headers[name] = line.substr(colon + 2);
+    auto& value = answer.headers[name];
+    if (!value.empty()) value += ", ";
+    value += line.substr(colon + 2);
     at = line_end + 2;
   }
   buffer_.erase(0, end + 4);

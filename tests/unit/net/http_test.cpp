@@ -1,3 +1,5 @@
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -368,6 +370,32 @@ TEST_F(HttpTest, WithoutFreeDescriptorsItWaitsAndThenAcceptsAgain) {
   }
   served.close();
   expect_baseline();
+}
+
+TEST_F(HttpTest, EveryAnswerIsDated) {
+  dialect.plainly = true;
+  start([](Limits& limits) { limits.max_connections = 1; });
+  const std::string upgrade =
+      "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  const std::map<int, std::string> asked{{200, get("/a")}, {400, "no HTTP\r\n\r\n"}, {101, upgrade}};
+  const auto dated = [](std::optional<Answer> answer, int status) {
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, status);
+    EXPECT_TRUE(answer->headers.at("date").ends_with(" GMT")) << status;
+  };
+  for (const auto& [status, bytes] : asked) {
+    RawClient client(port);
+    client.send(bytes);
+    dated(client.answer(), status);
+    RawClient refused(port);
+    dated(refused.answer(), 503);
+    client.close();
+    ASSERT_TRUE(eventually([&] { return server->connections() == 0; }));
+  }
+  RawClient client(port);
+  client.send(get("/ws?now"));
+  dated(client.answer(), 200);
 }
 
 TEST_F(HttpTest, ListenSaysWhyItCannot) {

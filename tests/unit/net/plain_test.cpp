@@ -193,10 +193,13 @@ TEST_F(PlainTest, AnAnswerThatDoesNotComeInTimeIsGivenUpAndNoPollIsHurried) {
 TEST_F(PlainTest, ADialectThatDropsItsDoneIsAnsweredFor) {
   start();
   RawClient client(port);
-  client.send(get("wait"));
+  client.send(get("wait", "X-Request-Id: mine\r\n"));
   const auto state = plain();
   on_loop([&] { state->done = nullptr; });
-  EXPECT_EQ(client.answer().value().status, 500);
+  const auto got = client.answer();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->status, 500);
+  EXPECT_EQ(got->headers.at("x-request-id"), "mine");
   client.close();
   expect_baseline();
 }

@@ -1,11 +1,13 @@
 #include "net/response.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "net/gzip.hpp"
+#include "net/http_date.hpp"
 
 namespace belfry::net {
 namespace {
@@ -17,30 +19,34 @@ http::Response response_of(int status, std::string body = {}) {
   return response;
 }
 
+EncodedResponse encode(http::Response response, const ResponseContext& context) {
+  return encode_response(std::move(response), context, "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
 TEST(Response, IsWrittenAsBytes) {
   auto response = response_of(201, "{}");
   response.headers.emplace_back("X-Request-Id", "abc");
-  const auto encoded = encode_response(std::move(response), {});
+  const auto encoded = encode(std::move(response), {});
   EXPECT_EQ(encoded.head,
-            "HTTP/1.1 201 Created\r\nContent-Type: application/json; charset=utf-8\r\nX-Request-Id: abc\r\n"
-            "Content-Length: 2\r\n\r\n");
+            "HTTP/1.1 201 Created\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+            "Content-Type: application/json; charset=utf-8\r\nX-Request-Id: abc\r\nContent-Length: 2\r\n\r\n");
   EXPECT_EQ(encoded.body, "{}");
 }
 
 TEST(Response, WithoutContentHasNeitherTypeNorLength) {
   for (const int status : {204, 304}) {
-    const auto encoded = encode_response(response_of(status, "never"), {});
+    const auto encoded = encode(response_of(status, "never"), {});
     EXPECT_EQ(encoded.head.find("Content-"), std::string::npos) << status;
     EXPECT_EQ(encoded.body, "") << status;
   }
-  EXPECT_NE(encode_response(response_of(200), {}).head.find("Content-Length: 0\r\n"), std::string::npos);
+  EXPECT_NE(encode(response_of(200), {}).head.find("Content-Length: 0\r\n"), std::string::npos);
 }
 
 TEST(Response, HeadersThatWouldSplitTheAnswerAreDropped) {
   auto response = response_of(200);
   response.headers = {{"Good", "1"},    {"Bad", "a\r\nSet-Cookie: x"}, {"Ba d", "2"}, {"", "3"},
                       {"Bad\r\n", "4"}, {"Null", std::string("\0", 1)}};
-  const auto head = encode_response(std::move(response), {}).head;
+  const auto head = encode(std::move(response), {}).head;
   EXPECT_NE(head.find("Good: 1\r\n"), std::string::npos);
   EXPECT_EQ(head.find("Ba"), std::string::npos);
   EXPECT_EQ(head.find("Null"), std::string::npos);
@@ -48,8 +54,8 @@ TEST(Response, HeadersThatWouldSplitTheAnswerAreDropped) {
 }
 
 TEST(Response, IsPackedAboveAKilobyteOnly) {
-  EXPECT_EQ(encode_response(response_of(200, std::string(1024, 'a')), {.gzip = true}).body.size(), 1024u);
-  const auto packed = encode_response(response_of(200, std::string(1025, 'a')), {.gzip = true});
+  EXPECT_EQ(encode(response_of(200, std::string(1024, 'a')), {.gzip = true}).body.size(), 1024u);
+  const auto packed = encode(response_of(200, std::string(1025, 'a')), {.gzip = true});
   EXPECT_LT(packed.body.size(), 100u);
   EXPECT_NE(packed.head.find("Content-Length: " + std::to_string(packed.body.size()) + "\r\n"), std::string::npos);
   EXPECT_NE(packed.head.find("Vary: Accept-Encoding\r\n"), std::string::npos);
@@ -58,13 +64,40 @@ TEST(Response, IsPackedAboveAKilobyteOnly) {
 TEST(Response, SharedTextIsPackedOnceAndNotCopied) {
   http::Response response;
   response.shared = std::make_shared<const core::SharedText>(std::string(2000, 'a'));
-  const auto plain = encode_response(response, {});
+  const auto plain = encode(response, {});
   EXPECT_EQ(plain.body.data(), response.shared->text().data());
   EXPECT_EQ(response.shared->bytes(), 2000U) << "nobody wanted it packed yet";
-  const auto packed = encode_response(response, {.gzip = true});
+  const auto packed = encode(response, {.gzip = true});
   EXPECT_EQ(packed.body, gzip(response.shared->text()));
-  EXPECT_EQ(encode_response(response, {.gzip = true}).body.data(), packed.body.data());
+  EXPECT_EQ(encode(response, {.gzip = true}).body.data(), packed.body.data());
   EXPECT_EQ(response.shared->bytes(), 2000U + packed.body.size());
+}
+
+TEST(HttpDate, IsWrittenInTheFixedFormOfTheStandard) {
+  HttpDate date;
+  const auto at = [&](int seconds) {
+    return std::string(date.at(std::chrono::sys_seconds(std::chrono::seconds(seconds))));
+  };
+  EXPECT_EQ(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+  EXPECT_EQ(at(784'111'777), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(at(784'111'777), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(at(784'111'778), "Sun, 06 Nov 1994 08:49:38 GMT");
+  EXPECT_EQ(at(951'782'399), "Mon, 28 Feb 2000 23:59:59 GMT");
+  EXPECT_EQ(at(951'782'400), "Tue, 29 Feb 2000 00:00:00 GMT");
+  EXPECT_EQ(at(1'798'761'599), "Thu, 31 Dec 2026 23:59:59 GMT");
+}
+
+TEST(HttpDate, FollowsTheClock) {
+  const auto second = [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); };
+  HttpDate date;
+  HttpDate other;
+  auto before = second();
+  auto now = std::string(date.now());
+  while (second() != before) {  // the second ended in between
+    before = second();
+    now = date.now();
+  }
+  EXPECT_EQ(now, other.at(before));
 }
 
 TEST(Gzip, IsAcceptedByNameOrStarUnlessRefused) {
