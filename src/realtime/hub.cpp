@@ -32,7 +32,6 @@ void Hub::leave(Subscriber& subscriber, const domain::RoomKey& room) { impl_->le
 void Hub::remove(Subscriber& subscriber) { impl_->remove(subscriber); }
 void Hub::drained(Subscriber& subscriber) { impl_->drained(subscriber); }
 void Hub::actor_changed(Subscriber& subscriber) { impl_->actor_changed(subscriber); }
-std::size_t Hub::room_count(const Subscriber& subscriber) const { return impl_->room_count(subscriber); }
 void Hub::on_commit(const domain::CommitNotice& notice) { impl_->on_commit(notice); }
 void Hub::on_hint(const std::optional<domain::LogHint>& hint) { impl_->on_hint(hint); }
 void Hub::on_database_restored() { impl_->on_database_restored(); }

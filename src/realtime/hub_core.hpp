@@ -41,7 +41,6 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void remove(Subscriber& subscriber);
   void drained(Subscriber& subscriber);
   void actor_changed(Subscriber& subscriber);
-  std::size_t room_count(const Subscriber& subscriber) const;
   void on_commit(const domain::CommitNotice& notice);
   /// Of one room, or of any.
   void on_hint(const std::optional<domain::LogHint>& hint = std::nullopt);

@@ -165,11 +165,6 @@ void HubCore::actor_changed(Subscriber& subscriber) {
   }
 }
 
-std::size_t HubCore::room_count(const Subscriber& subscriber) const {
-  const auto at = members_.find(&subscriber);
-  return at == members_.end() ? 0 : at->second->subscriptions.size();
-}
-
 Hub::Counts HubCore::counts() const { return {rooms_.size(), subscriptions_, members_.size()}; }
 
 HubCore::MemberPtr HubCore::member_of(Subscriber& subscriber) {

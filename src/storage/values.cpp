@@ -36,18 +36,6 @@ std::string to_sql(core::TimePoint value) {
                      time.minutes().count(), time.seconds().count(), time.subseconds().count());
 }
 
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string digits;
-  digits.reserve(bytes.size() * 2);
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    digits.push_back(kDigits[value >> 4]);
-    digits.push_back(kDigits[value & 0xF]);
-  }
-  return digits;
-}
-
 std::string from_hex(std::string_view digits) {
   if (digits.size() % 2 != 0) throw std::runtime_error("storage: half a hexadecimal byte");
   std::string bytes;

@@ -58,8 +58,7 @@ Param to_sql(const std::optional<T>& value) {
   return to_sql(*value);
 }
 
-/// Hexadecimal digits of `bytes`, and back; throws std::runtime_error on anything else.
-std::string to_hex(std::string_view bytes);
+/// The bytes of what `core::to_hex` makes; throws std::runtime_error on anything else.
 std::string from_hex(std::string_view digits);
 
 /// Builds the text of a one-dimensional array: every element is quoted, NULL is a bare word.

@@ -188,17 +188,6 @@ TEST(PostPages, MaskDeletedPostsUnlessAskedNotTo) {
   EXPECT_EQ(tables.posts.find(deleted.id)->body_text, "secret");
 }
 
-TEST(Posts, NewestIdCountsTombstonesAndIsAbsentInAnEmptyChannel) {
-  Tables tables;
-  const auto channel = tables.channel();
-  EXPECT_FALSE(tables.posts.newest_id(channel));
-  auto post = text_post(channel);
-  tables.posts.insert(post);
-  post.deleted_at = at(2);
-  tables.posts.insert(post);
-  EXPECT_EQ(tables.posts.newest_id(channel), post.id);
-}
-
 TEST(Threads, ComeBackAsTheyWereWrittenAndHaveARoom) {
   Tables tables;
   auto discussion = any_discussion(tables.channel());

@@ -5,6 +5,7 @@
 #include <latch>
 #include <thread>
 
+#include "belfry/core/mac.hpp"
 #include "pg/harness.hpp"
 #include "pg/rows.hpp"
 #include "storage/tables/audit.hpp"
@@ -391,7 +392,7 @@ TEST(Values, ArraysKeepEveryElementAsItIs) {
 }
 
 TEST(Values, HexadecimalDigitsAreStrict) {
-  EXPECT_EQ(storage::from_hex(storage::to_hex(hash('x'))), hash('x'));
+  EXPECT_EQ(storage::from_hex(core::to_hex(hash('x'))), hash('x'));
   EXPECT_THROW(storage::from_hex("abc"), std::runtime_error);
   EXPECT_THROW(storage::from_hex("0g"), std::runtime_error);
 }

@@ -81,7 +81,6 @@ class PostRepository {
   virtual void insert(Post& post) = 0;
   /// Writes every column; attachments are replaced when `attachments` is set (ids drawn and filled in).
   virtual void update(Post& post, bool attachments) = 0;
-  virtual std::optional<PostId> newest_id(ChannelId channel) = 0;
 };
 
 class ThreadRepository {

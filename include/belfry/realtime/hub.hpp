@@ -90,7 +90,6 @@ class Hub {
   void drained(Subscriber& subscriber);
   /// The subscriber's actor is another now (a renewed token with another role): every room of it is decided again.
   void actor_changed(Subscriber& subscriber);
-  std::size_t room_count(const Subscriber& subscriber) const;
 
   void on_commit(const domain::CommitNotice& notice);
   /// Of one room, which is then read, or of any.

@@ -1,5 +1,6 @@
 #include "storage/tables/idempotency.hpp"
 
+#include "belfry/core/mac.hpp"
 #include "belfry/wire/events.hpp"
 #include "storage/values.hpp"
 
@@ -71,7 +72,7 @@ bool PgIdempotency::store(std::span<const KeyedAnswer> answers) {
       session_.run(kStore, to_sql_array(answers, [](const KeyedAnswer& kept) { return kept.key.caller; }),
                    to_sql_array(answers, [](const KeyedAnswer& kept) -> const std::string& { return kept.key.path; }),
                    to_sql_array(answers, [](const KeyedAnswer& kept) -> const std::string& { return kept.key.key; }),
-                   to_sql_array(answers, [](const KeyedAnswer& kept) { return to_hex(kept.key.hash); }),
+                   to_sql_array(answers, [](const KeyedAnswer& kept) { return core::to_hex(kept.key.hash); }),
                    to_sql_array(answers, [](const KeyedAnswer& kept) { return kept.answer.index(); }),
                    to_sql_array(answers, [](const KeyedAnswer& kept) { return entity_id(kept.answer); }),
                    to_sql_array(answers, [](const KeyedAnswer& kept) { return wire::encode_answer(kept.answer); }));

@@ -160,10 +160,4 @@ void PgPosts::update(Post& post, bool attachments) {
   if (attachments) replace_attachments(session_, post);
 }
 
-std::optional<PostId> PgPosts::newest_id(domain::ChannelId channel) {
-  static constexpr Statement kNewest{"posts_newest", "SELECT max(id) FROM posts WHERE channel_id = $1::bigint"};
-  const auto line = session_.run(kNewest, to_sql(channel)).at(0);
-  return RowReader(line).next<std::optional<PostId>>();
-}
-
 }  // namespace belfry::storage

@@ -19,7 +19,6 @@ class PgPosts final : public domain::PostRepository {
   std::vector<domain::Post> page(const domain::PostPageQuery& query) override;
   void insert(domain::Post& post) override;
   void update(domain::Post& post, bool attachments) override;
-  std::optional<domain::PostId> newest_id(domain::ChannelId channel) override;
 
  private:
   Session& session_;

@@ -1,5 +1,6 @@
 #include "storage/tables/tickets.hpp"
 
+#include "belfry/core/mac.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -13,7 +14,7 @@ void PgTickets::insert(const Ticket& ticket) {
                             session_expires_at)
     VALUES (decode($1::text, 'hex'), $2::smallint, $3::uuid, $4::text, $5::text, $6::smallint, $7::smallint, $8::text,
             $9::timestamptz, $10::timestamptz))"};
-  session_.run(kInsert, to_hex(ticket.secret_hash), to_sql(ticket.actor.type), to_sql(ticket.actor.id),
+  session_.run(kInsert, core::to_hex(ticket.secret_hash), to_sql(ticket.actor.type), to_sql(ticket.actor.id),
                to_sql(ticket.actor.username), to_sql(ticket.actor.picture), to_sql(ticket.scope), to_sql(ticket.issuer),
                to_sql(ticket.origin), to_sql(ticket.expires_at), to_sql(ticket.session_expires_at));
 }
@@ -25,7 +26,7 @@ std::optional<Ticket> PgTickets::redeem(std::string_view secret_hash, TimePoint 
     WHERE secret_hash = decode($1::text, 'hex')
     RETURNING actor_type, actor_id, username, picture, scope, issuer, origin, epoch_ms(expires_at),
               epoch_ms(session_expires_at))"};
-  const auto result = session_.run(kRedeem, to_hex(secret_hash));
+  const auto result = session_.run(kRedeem, core::to_hex(secret_hash));
   if (result.empty()) return std::nullopt;
   const auto line = result.front();
   RowReader row(line);

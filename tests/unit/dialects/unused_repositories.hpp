@@ -27,7 +27,6 @@ class NoPostRepository : public PostRepository {
   std::vector<Post> page(const PostPageQuery&) override { unused(); }
   void insert(Post&) override { unused(); }
   void update(Post&, bool) override { unused(); }
-  std::optional<PostId> newest_id(ChannelId) override { unused(); }
 };
 
 class NoThreadRepository : public ThreadRepository {

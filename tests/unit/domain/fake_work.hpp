@@ -233,7 +233,6 @@ class FakeWork final : public UnitOfWork,
     if (attachments) draw_ids(post);
     write(post_rows, post);
   }
-  std::optional<PostId> newest_id(ChannelId) override { return {}; }
 
   // ThreadRepository
   std::optional<Discussion> find(ThreadId id) override { return row("threads.find", thread_rows, id); }
