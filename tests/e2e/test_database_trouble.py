@@ -75,10 +75,17 @@ def test_an_outcome_that_cannot_be_learned_is_503_and_a_retry_finds_it(start, du
         node = start(wire.url(name_in(new_database(durable))))
         with Crowd([node], channels=1, writers=0) as crowd, Admin(node) as admin:
             room, text = crowd.rooms[0], new_id()
-            wire.plan(["after"], on_cut=durable.crash)
+            gone = threading.Event()
+
+            def crash():
+                durable.crash()
+                gone.set()
+
+            wire.plan(["after"], on_cut=crash)
             answer, seconds = timed(lambda: room.write(admin, text))
             refused_properly(answer, seconds)
             assert wire.cuts["after"] == 1
+            assert gone.wait(timeout=40), "a slow machine answers before the server is gone"
             durable.start()
             ready_again(crowd)
             again = room.write(admin, text)
