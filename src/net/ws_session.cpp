@@ -26,8 +26,8 @@ using TimePoint = Clock::time_point;
 constexpr std::size_t kReadBytes = 16 * 1024;
 /// A client that sends many small frames at once lets others in between.
 constexpr int kFramesPerTurn = 16;
-/// With more than this in the queue, a pong among it, of the pings that come only the last one is answered.
-constexpr std::size_t kMaxControlBytes = 4 * 1024;
+/// With more than this in the queue a ping is the last frame that is read until the peer has taken all of it.
+constexpr std::size_t kMaxControlBytes = 16 * 1024;
 /// The queue may pass `max_queued_bytes` by one answer and a few last words. A session that still sends behind so many
 /// times the limit has lost count.
 constexpr std::size_t kHardFactor = 16;
@@ -88,11 +88,12 @@ class WsSessionImpl final : public WsSession,
  private:
   /// What must happen before the next frame is looked at.
   enum class Wait : std::uint8_t {
-    kNothing,  ///< `read_frames` runs, or is posted
-    kBytes,    ///< the peer sends
-    kAnswer,   ///< the command that runs is done
-    kRoom,     ///< the queue is writable again
-    kEnd,      ///< both sides are closed
+    kNothing,    ///< `read_frames` runs, or is posted
+    kBytes,      ///< the peer sends
+    kAnswer,     ///< the command that runs is done
+    kRoom,       ///< the queue is writable again
+    kPongTaken,  ///< the queue, in which there are pongs, is empty
+    kEnd,        ///< both sides are closed
   };
 
   template <auto kStep>
@@ -111,7 +112,6 @@ class WsSessionImpl final : public WsSession,
   void deliver(const ClientFrame& message);
   void on_unanswered();
   void answer_ping(std::string_view payload);
-  void queue_pong(std::string frame);
   void queue_with(const realtime::SharedFrame& frame, std::span<const std::string_view> tails);
   void queued_behind(std::size_t waiting);
   void send_close(std::uint16_t code, std::string_view reason);
@@ -146,9 +146,7 @@ class WsSessionImpl final : public WsSession,
   TimePoint blocked_since_ = kNever;
   TimePoint cut_at_ = kNever;
   std::uint64_t sent_ = 0;
-  std::uint64_t pong_end_ = 0;  ///< how much is sent when the last pong is
-  std::string next_pong_;       ///< goes into the queue when that one has left it
-  std::uint32_t command_ = 0;   ///< the last one's number
+  std::uint32_t command_ = 0;  ///< the last one's number
   Wait wait_ = Wait::kNothing;
   bool counted_ = false;
   bool in_command_ = false;  ///< inside of the session's `on_text` or `on_binary`
@@ -332,18 +330,13 @@ void WsSessionImpl::on_unanswered() {
   go_on_later();
 }
 
-// RFC 6455, 5.5.3: while a pong waits, the last ping's is enough. So pings need no limit, and hold no command back.
+// A flood of pings slows the peer down, not us.
 void WsSessionImpl::answer_ping(std::string_view payload) {
   if (closing_) return;
-  auto pong = pong_frame(payload);
-  if (transport_->sent() >= pong_end_ || transport_->queued() <= kMaxControlBytes) return queue_pong(std::move(pong));
-  next_pong_ = std::move(pong);
-  transport_->tell_progress();
-}
-
-void WsSessionImpl::queue_pong(std::string frame) {
-  transport_->queue(std::move(frame));
-  pong_end_ = transport_->sent() + transport_->queued();
+  transport_->queue(pong_frame(payload));
+  if (transport_->queued() <= kMaxControlBytes) return;
+  wait_ = Wait::kPongTaken;
+  transport_->when_drained(later<&WsSessionImpl::go_on>());
 }
 
 bool WsSessionImpl::writable() const {
@@ -454,7 +447,6 @@ void WsSessionImpl::on_flushed() {
     cut_at_ = std::min(cut_at_, now + edge_->limits.close_timeout);
   }
   arm();
-  if (!closing_ && !next_pong_.empty() && sent_ >= pong_end_) queue_pong(std::exchange(next_pong_, {}));
   if (!told_full_ || transport_->queued() > edge_->limits.max_queued_bytes / 2) return;
   told_full_ = false;
   if (wait_ == Wait::kRoom) go_on_later();

@@ -687,34 +687,6 @@ TEST_F(WebSocketTest, AnswersAPing) {
   EXPECT_EQ(client.pongs(), 1);
 }
 
-TEST_F(WebSocketTest, PingsOfASlowReaderHoldNoCommandBackAndTheLastOneIsAnswered) {
-  start();
-  dialect.on_open = [](SessionState& state) { state.on_text = [](SessionState&, std::string_view) {}; };
-  RawClient client(port, 4096);
-  client.send(upgrade_request());
-  ASSERT_EQ(client.answer().value().status, 101);
-  const auto state = session();
-  const auto huge = realtime::make_frame(std::string(5'000'000, '.'));
-  on_loop([&] { state->sink->send(huge); });
-  std::string frames;
-  for (int i = 10; i < 100; ++i) frames += masked(0x89, std::to_string(i));
-  client.send(frames + masked(0x81, "leave"));
-  ASSERT_TRUE(eventually([&] { return state->texts.size() == 1; }));
-  on_loop([&] { EXPECT_GT(metrics.ws_queued_bytes.value(), 5 << 18) << "the kernel took too much for this test"; });
-  const std::string pongs =
-      "\x8a\x02"
-      "10"
-      "\x8a\x02"
-      "99";
-  const auto got = client.read(huge->wire().size() + pongs.size());
-  EXPECT_EQ(got.substr(huge->wire().size()), pongs);
-  client.send(masked(0x89, "more") + masked(0x81, "more"));
-  EXPECT_EQ(client.read(6), "\x8a\x04more");
-  EXPECT_TRUE(eventually([&] { return state->texts.size() == 2; }));
-  client.close();
-  expect_baseline();
-}
-
 TEST_F(WebSocketTest, ASilentClientIsClosedAndThenCut) {
   start();
   RawClient client(port);
@@ -738,9 +710,9 @@ TEST_F(WebSocketTest, AClientThatFloodsPingsAndNeverReadsIsBounded) {
   std::string pings;
   for (int i = 0; i < 400'000; ++i) pings += masked(0x89, std::string(100, 'p'));
   std::thread flood([&] { client.try_send(pings); });
-  // The pongs fill the kernel's buffers, and then two of them wait here.
+  // The pongs fill the kernel's buffers, then our queue, and then the server stops reading.
   ASSERT_TRUE(eventually([&] { return metrics.ws_queued_bytes.value() > 0; }));
-  for (int i = 0; i < 200; ++i) on_loop([&] { ASSERT_LT(metrics.ws_queued_bytes.value(), 5'000); });
+  for (int i = 0; i < 200; ++i) on_loop([&] { ASSERT_LT(metrics.ws_queued_bytes.value(), 40'000); });
   for (int i = 0; i < 50; ++i) jump(seconds(1));
   EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
   flood.join();
