@@ -26,8 +26,8 @@ using TimePoint = Clock::time_point;
 constexpr std::size_t kReadBytes = 16 * 1024;
 /// A client that sends many small frames at once lets others in between.
 constexpr int kFramesPerTurn = 16;
-/// With more than this in the queue a ping is the last frame that is read until the peer has taken all of it.
-constexpr std::size_t kMaxControlBytes = 16 * 1024;
+/// With more pongs than this in the queue a ping is the last frame that is read until the peer has taken all of it.
+constexpr std::size_t kMaxPongBytes = 16 * 1024;
 /// The queue may pass `max_queued_bytes` by one answer and a few last words. A session that still sends behind so many
 /// times the limit has lost count.
 constexpr std::size_t kHardFactor = 16;
@@ -146,7 +146,9 @@ class WsSessionImpl final : public WsSession,
   TimePoint blocked_since_ = kNever;
   TimePoint cut_at_ = kNever;
   std::uint64_t sent_ = 0;
-  std::uint32_t command_ = 0;  ///< the last one's number
+  std::uint64_t pongs_end_ = 0;  ///< how much is sent when the last pong is
+  std::size_t pong_bytes_ = 0;   ///< since no pong waited
+  std::uint32_t command_ = 0;    ///< the last one's number
   Wait wait_ = Wait::kNothing;
   bool counted_ = false;
   bool in_command_ = false;  ///< inside of the session's `on_text` or `on_binary`
@@ -330,11 +332,16 @@ void WsSessionImpl::on_unanswered() {
   go_on_later();
 }
 
-// A flood of pings slows the peer down, not us.
+// A flood of pings slows the peer down, not us; a ping now and then holds nothing back, however slowly its sender
+// reads.
 void WsSessionImpl::answer_ping(std::string_view payload) {
   if (closing_) return;
-  transport_->queue(pong_frame(payload));
-  if (transport_->queued() <= kMaxControlBytes) return;
+  if (transport_->queued() == 0 || transport_->sent() >= pongs_end_) pong_bytes_ = 0;
+  auto pong = pong_frame(payload);
+  pong_bytes_ += pong.size();
+  transport_->queue(std::move(pong));
+  pongs_end_ = transport_->sent() + transport_->queued();
+  if (pong_bytes_ <= kMaxPongBytes) return;
   wait_ = Wait::kPongTaken;
   transport_->when_drained(later<&WsSessionImpl::go_on>());
 }

@@ -687,6 +687,28 @@ TEST_F(WebSocketTest, AnswersAPing) {
   EXPECT_EQ(client.pongs(), 1);
 }
 
+TEST_F(WebSocketTest, PingsOfASlowReaderHoldNoCommandBack) {
+  start();
+  dialect.on_open = [](SessionState& state) { state.on_text = [](SessionState&, std::string_view) {}; };
+  RawClient client(port, 4096);
+  client.send(upgrade_request());
+  ASSERT_EQ(client.answer().value().status, 101);
+  const auto state = session();
+  const auto huge = realtime::make_frame(std::string(5'000'000, '.'));
+  on_loop([&] { state->sink->send(huge); });
+  std::string frames, pongs;
+  for (int i = 10; i < 100; ++i) {
+    frames += masked(0x89, std::to_string(i));
+    pongs += "\x8a\x02" + std::to_string(i);
+  }
+  client.send(frames + masked(0x81, "leave"));
+  ASSERT_TRUE(eventually([&] { return state->texts.size() == 1; }));
+  on_loop([&] { EXPECT_GT(metrics.ws_queued_bytes.value(), 5 << 18) << "the kernel took too much for this test"; });
+  EXPECT_EQ(client.read(huge->wire().size() + pongs.size()).substr(huge->wire().size()), pongs);
+  client.close();
+  expect_baseline();
+}
+
 TEST_F(WebSocketTest, ASilentClientIsClosedAndThenCut) {
   start();
   RawClient client(port);
