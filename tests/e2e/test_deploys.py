@@ -87,11 +87,19 @@ def test_a_rolling_restart_under_load_loses_nothing(cluster, fresh, bus, upgrade
         if upgrade:
             migrate(fresh, next_binary())
         for node in list(fleet.nodes):
-            written = sum(len(writer.acknowledged) for writer in writers)
+            written = [len(writer.acknowledged) for writer in writers]
             hints = restart(fleet, node, readers, next_binary() if upgrade else None)
             assert len(hints) >= 24 and one_in_each_part(hints, 5000), sorted(hints)
             wait.until(lambda: all(reader.settled or reader.failure for reader in readers), "everybody is back", timeout=30)
-            assert sum(len(writer.acknowledged) for writer in writers) > written, "writes went on"
+            wait.until(
+                lambda written=written: all(
+                    writer.failure or len(writer.acknowledged) > before
+                    for writer, before in zip(writers, written, strict=True)
+                ),
+                "everybody writes on",
+                timeout=30,
+            )
+            assert [thread.failure for thread in (*writers, *readers) if thread.failure] == []
         for writer in writers:
             writer.done.set()
             writer.join(timeout=40)
