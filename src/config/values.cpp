@@ -17,18 +17,7 @@ struct Unit {
   std::int64_t factor;
 };
 
-constexpr std::array<Unit, 5> kDurationUnits{
-    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
-constexpr std::array<Unit, 4> kSizeUnits{{{"B", 1}, {"KiB", 1LL << 10}, {"MiB", 1LL << 20}, {"GiB", 1LL << 30}}};
-
-std::optional<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) {
-  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto number = parse_integer(text.substr(0, digits));
-  const auto unit = std::ranges::find(units, text.substr(digits), &Unit::name);
-  if (!number || unit == units.end()) return std::nullopt;
-  if (*number > std::numeric_limits<std::int64_t>::max() / unit->factor) return std::nullopt;
-  return *number * unit->factor;
-}
+constexpr std::array<Unit, 5> kUnits{{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 
 bool is_address(const std::string& text, int family) {
   std::array<unsigned char, sizeof(in6_addr)> bytes{};
@@ -83,12 +72,13 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
 }
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  const auto value = parse_with_unit(text, kDurationUnits);
-  if (!value) return std::nullopt;
-  return std::chrono::milliseconds(*value);
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_integer(text.substr(0, digits));
+  const auto unit = std::ranges::find(kUnits, text.substr(digits), &Unit::name);
+  if (!number || unit == kUnits.end()) return std::nullopt;
+  if (*number > std::numeric_limits<std::int64_t>::max() / unit->factor) return std::nullopt;
+  return std::chrono::milliseconds(*number * unit->factor);
 }
-
-std::optional<std::int64_t> parse_size(std::string_view text) { return parse_with_unit(text, kSizeUnits); }
 
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const auto colon = text.rfind(':');

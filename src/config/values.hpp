@@ -13,8 +13,6 @@ namespace belfry::config {
 
 /// Plain decimal, no sign, no leading zeros.
 std::optional<std::int64_t> parse_integer(std::string_view text);
-/// An integer and a unit: `512B`, `64KiB`, `4MiB`, `1GiB`.
-std::optional<std::int64_t> parse_size(std::string_view text);
 /// An IP literal and a port: `127.0.0.1:8080`, `[::1]:0`.
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 /// The address can be reached from this machine only: 127.0.0.0/8 or ::1, however it is spelled.

@@ -54,7 +54,6 @@ dialects::PlainRequest plain(http::Request request) {
   dialects::PlainRequest plain;
   plain.authorization = copy_of(request.header("authorization"));
   plain.origin = copy_of(request.header("origin"));
-  plain.content_type = copy_of(request.header("content-type"));
   plain.method = std::move(request.method);
   plain.query = std::move(request.query);
   plain.body = std::move(request.body);
@@ -338,8 +337,7 @@ runtime::Task<HttpEnd> HttpSession::upgrade(ParsedRequest parsed, dialects::Dial
     co_await refuse_while_draining(request);
     co_return HttpEnd{};
   }
-  const dialects::Handshake handshake{.path = request.path,
-                                      .query = request.query,
+  const dialects::Handshake handshake{.query = request.query,
                                       .authorization = copy_of(request.header("authorization")),
                                       .origin = copy_of(request.header("origin"))};
   using Authorized = core::Result<std::unique_ptr<dialects::Entrance>>;

@@ -53,16 +53,7 @@ void Batcher::run() {
     engine_.metrics.jobs_queued.sub(static_cast<std::int64_t>(taken.size()));
     Items batch;
     collect_aside(batch);
-    for (auto& item : taken) {
-      // Behind those that wait for the same room, or their order would turn.
-      const bool stuck = std::ranges::any_of(
-          aside_, [&](const Aside& a) { return a.item->command.channel_id == item->command.channel_id; });
-      if (stuck) {
-        put_aside(std::move(item));
-      } else {
-        batch.push_back(std::move(item));
-      }
-    }
+    std::ranges::move(taken, std::back_inserter(batch));
     run_batch(std::move(batch));
   }
 }
@@ -75,6 +66,21 @@ void Batcher::put_aside(std::shared_ptr<MessageJob> item) {
     if (waiting.item->command.channel_id == item->command.channel_id) probe_at = waiting.probe_at;
   }
   aside_.push_back({std::move(item), probe_at});
+}
+
+void Batcher::keep_order(Items& items) {
+  if (aside_.empty()) return;
+  Items free;
+  for (auto& item : items) {
+    const bool stuck = std::ranges::any_of(
+        aside_, [&](const Aside& waiting) { return waiting.item->command.channel_id == item->command.channel_id; });
+    if (stuck) {
+      put_aside(std::move(item));
+    } else {
+      free.push_back(std::move(item));
+    }
+  }
+  items = std::move(free);
 }
 
 void Batcher::collect_aside(Items& batch) {
@@ -124,6 +130,7 @@ void Batcher::run_batch(Items items) {
     auto [next, tries] = std::move(left.back());
     left.pop_back();
     drop_late(next);
+    keep_order(next);
     if (next.empty()) continue;
     if (tries >= kMostTries) {
       fail_all(next, unavailable_error());

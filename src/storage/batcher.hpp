@@ -31,6 +31,8 @@ class Batcher {
 
   void collect_aside(Items& batch);
   void put_aside(std::shared_ptr<MessageJob> item);
+  /// Puts those aside whose room others wait for already.
+  void keep_order(Items& items);
   void drop_late(Items& items);
   void run_batch(Items items);
   /// What is left to run after one try, in order.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "belfry/wire/events.hpp"
+#include "storage/head_row.hpp"
 #include "storage/values.hpp"
 
 namespace belfry::storage {
@@ -17,7 +18,7 @@ using domain::RoomKey;
 // decision that was read here could be older than the lock, since a row that had to be waited for is read again but
 // others are not.
 constexpr Statement kLock{"room_lock", R"sql(
-  SELECT r.kind, r.key, r.id, r.last_seq, r.last_id, r.last_visible_id, r.access_version
+  SELECT )sql" HEAD_COLUMNS R"sql(
   FROM room_log r
   WHERE (r.kind, r.key) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))
   ORDER BY r.id
@@ -26,7 +27,7 @@ constexpr Statement kLock{"room_lock", R"sql(
 
 // The same, and an error where it would wait.
 constexpr Statement kLockIfFree{"room_lock_if_free", R"sql(
-  SELECT r.kind, r.key, r.id, r.last_seq, r.last_id, r.last_visible_id, r.access_version
+  SELECT )sql" HEAD_COLUMNS R"sql(
   FROM room_log r
   WHERE (r.kind, r.key) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))
   ORDER BY r.id
@@ -75,15 +76,8 @@ core::Result<void> LogWriter::lock(std::span<const RoomKey> rooms) {
   asked_.assign(distinct.begin(), distinct.end());
   for (const auto& row : lock_rows()) {
     RowReader reader(row);
-    domain::RoomHead head;
-    head.room.kind = reader.next<domain::RoomKind>();
-    head.room.key = reader.next<std::int64_t>();
-    head.room_id = reader.next<std::int64_t>();
-    head.last_seq = reader.next<std::int64_t>();
-    head.last_id = reader.next<std::optional<core::EventId>>();
-    head.last_visible_id = reader.next<std::optional<core::EventId>>();
-    head.access_version = reader.next<std::int64_t>();
-    heads_.emplace(head.room, head);
+    auto head = read_head(reader);
+    heads_.emplace(head.room, std::move(head));
   }
   if (heads_.size() < distinct.size()) {
     session_.memory().discussions.clear();  // a room that was known is gone: by hand, since nothing here deletes one

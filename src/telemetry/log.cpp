@@ -20,8 +20,10 @@ namespace {
 constexpr std::size_t kQueueLines = 8192;
 
 struct State {
+  std::shared_ptr<spdlog::logger> plain;  ///< before logging is configured, and after its thread has ended
   std::shared_ptr<spdlog::details::thread_pool> pool;
-  std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<spdlog::logger> queued;
+  std::atomic<spdlog::logger*> logger{plain.get()};
   std::atomic<LogFormat> format{LogFormat::kText};
 };
 
@@ -32,7 +34,7 @@ std::shared_ptr<spdlog::logger> make_plain_logger() {
 }
 
 State& state() {
-  static State instance{nullptr, make_plain_logger(), {}};
+  static State instance{.plain = make_plain_logger()};
   return instance;
 }
 
@@ -135,29 +137,31 @@ std::string text_line(LogLevel level, std::string_view event, std::initializer_l
 void configure_logging(LogLevel level, LogFormat format) {
   State& s = state();
   s.format = format;
+  s.plain->set_level(spdlog_level(level));
   s.pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
-  s.logger = std::make_shared<spdlog::async_logger>("belfry", std::make_shared<spdlog::sinks::stderr_sink_mt>(), s.pool,
+  s.queued = std::make_shared<spdlog::async_logger>("belfry", std::make_shared<spdlog::sinks::stderr_sink_mt>(), s.pool,
                                                     spdlog::async_overflow_policy::overrun_oldest);
-  s.logger->set_pattern("%v");
-  s.logger->set_level(spdlog_level(level));
-  s.logger->flush_on(spdlog::level::info);
+  s.queued->set_pattern("%v");
+  s.queued->set_level(spdlog_level(level));
+  s.queued->flush_on(spdlog::level::info);
+  // Who still holds it when the thread has ended has nothing left to tell.
+  s.queued->set_error_handler([](const std::string&) {});
+  s.logger = s.queued.get();
 }
 
 void shutdown_logging() {
   State& s = state();
-  s.logger->flush();
-  auto plain = make_plain_logger();
-  plain->set_level(s.logger->level());
-  s.logger = std::move(plain);
+  s.logger = s.plain.get();
   s.pool.reset();  // the last owner: joins the thread after the queue is written
 }
 
 void log(LogLevel level, std::string_view event, std::initializer_list<Field> fields) {
   State& s = state();
+  spdlog::logger* const logger = s.logger;
   const auto spd = spdlog_level(level);
-  if (!s.logger->should_log(spd)) return;
-  s.logger->log(spd, s.format.load(std::memory_order_relaxed) == LogFormat::kJson ? json_line(level, event, fields)
-                                                                                  : text_line(level, event, fields));
+  if (!logger->should_log(spd)) return;
+  logger->log(spd, s.format.load(std::memory_order_relaxed) == LogFormat::kJson ? json_line(level, event, fields)
+                                                                                : text_line(level, event, fields));
 }
 
 }  // namespace belfry::telemetry

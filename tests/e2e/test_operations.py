@@ -12,7 +12,7 @@ from support.node import migrate, new_database, run
 from support.parallel import Background
 from support.postgres import Cluster
 from support.world import Admin, Person
-from support.ws import Socket
+from support.ws import RawSocket, Socket
 
 
 def test_a_node_without_a_database_lives_says_why_and_recovers(start, cluster):
@@ -196,6 +196,17 @@ def test_a_request_that_runs_is_finished_while_draining(start):
     assert set(outcomes) <= {201, 503, "refused", "cut"}
     assert outcomes.count("cut") <= 6, outcomes.count("cut")
     node.stop()
+
+
+def test_a_second_signal_ends_it_at_once(start):
+    node = start()
+    with RawSocket(node.port):  # which answers no close, so that the drain waits for it
+        node.terminate()
+        wait.until(lambda: '"draining"' in node.log(), "it drains")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(timeout=10) == 128 + signal.SIGTERM
+    node.gone = True
+    wait.until(lambda: '"stopped_at_once"' in node.log(), "it said so")
 
 
 def test_a_local_bus_beside_another_live_node_is_not_ready(start, fresh):

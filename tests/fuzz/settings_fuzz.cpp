@@ -14,7 +14,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   if (const auto number = parse_integer(text); number && std::to_string(*number) != text) std::abort();
   if (const auto duration = parse_duration(text); duration && duration->count() < 0) std::abort();
-  if (const auto bytes = parse_size(text); bytes && *bytes < 0) std::abort();
   if (const auto endpoint = parse_endpoint(text); endpoint && parse_endpoint(to_text(*endpoint)) != endpoint) {
     std::abort();
   }

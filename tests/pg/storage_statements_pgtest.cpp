@@ -7,6 +7,7 @@
 #include "belfry/domain/room_access.hpp"
 #include "pg/node.hpp"
 #include "storage/values.hpp"
+#include "unit/domain/places_by_parts.hpp"
 
 // What a job costs in round trips, and that cheap ways say the same as dear ones.
 namespace belfry::pgtest {
@@ -226,7 +227,7 @@ TEST(StorageStatements, PlacesAreOneStatementAndSayWhatTheTablesSay) {
   };
   EXPECT_LT(statements_of(node, read), 3.1);
   ASSERT_TRUE(node.read([&](UnitOfWork& work) -> Result<void> {
-    expected = work.UnitOfWork::places(rooms);
+    expected = domain::testing::places_by_parts(work, rooms);
     return {};
   }));
   const auto by_room = [](const domain::RoomPlace& one) { return one.head.room; };

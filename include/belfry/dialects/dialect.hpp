@@ -74,7 +74,6 @@ class Session {
 
 /// What a dialect sees of an HTTP upgrade request.
 struct Handshake {
-  std::string path;
   std::string query;                         ///< raw, without '?'
   std::optional<std::string> authorization;  ///< header value
   std::optional<std::string> origin;
@@ -93,9 +92,9 @@ using AuthorizeDone = std::move_only_function<void(core::Result<std::unique_ptr<
 
 /// A request to a dialect's path that asks for no upgrade.
 struct PlainRequest {
-  std::string method;                                              ///< upper case
-  std::string query;                                               ///< raw, without '?'
-  std::optional<std::string> authorization, origin, content_type;  ///< header values
+  std::string method;                                ///< upper case
+  std::string query;                                 ///< raw, without '?'
+  std::optional<std::string> authorization, origin;  ///< header values
   std::string body;
 };
 

@@ -313,7 +313,7 @@ class UnitOfWork {
   virtual std::int64_t next_seq(const RoomKey& room) = 0;
 
   /// Once each, in any order, rooms that do not exist left out. One statement in the real store.
-  virtual std::vector<RoomPlace> places(std::span<const RoomKey> rooms);
+  virtual std::vector<RoomPlace> places(std::span<const RoomKey> rooms) = 0;
 
   /// The raw bytes of a secret that all nodes of this database share and no client has: what one node signs with it,
   /// every other can check. It stays the same while its row does. Empty: there is no key for this purpose.

@@ -30,7 +30,7 @@ struct Field {
 
 /// Call once at start; before it, lines go to stderr as text at info. Thread-safe afterwards.
 void configure_logging(LogLevel level, LogFormat format);
-/// Flushes and stops the logging thread.
+/// Writes what is queued and stops the logging thread, once; lines of others meanwhile are written at once or dropped.
 void shutdown_logging();
 
 void log(LogLevel level, std::string_view event, std::initializer_list<Field> fields = {});

@@ -38,16 +38,6 @@ TEST(DurationTest, AcceptsAWholeNumberAndAUnitOnly) {
   }
 }
 
-TEST(SizeTest, AcceptsBinaryUnitsOnly) {
-  EXPECT_EQ(parse_size("512B"), 512);
-  EXPECT_EQ(parse_size("64KiB"), 64 * 1024);
-  EXPECT_EQ(parse_size("4MiB"), 4 << 20);
-  EXPECT_EQ(parse_size("1GiB"), 1LL << 30);
-  for (const std::string_view text : {"64", "64KB", "64kib", "KiB", "", "-1B", "1.5MiB", "9223372036854775807GiB"}) {
-    EXPECT_FALSE(parse_size(text)) << text;
-  }
-}
-
 struct NatsCase {
   std::string_view name;
   std::string_view text;

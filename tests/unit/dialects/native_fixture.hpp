@@ -16,6 +16,7 @@
 #include "belfry/dialects/native.hpp"
 #include "belfry/realtime/room_reader.hpp"
 #include "unit/dialects/unused_repositories.hpp"
+#include "unit/domain/places_by_parts.hpp"
 
 /// The dialect over the real hub and the real domain, with tables in memory and a database whose jobs wait for the
 /// test.
@@ -86,6 +87,9 @@ class FakeWork final : public domain::UnitOfWork,
   void adopt(const RoomKey&) override { domain::testing::unused(); }
   core::EventId append(const RoomKey&, domain::EventDraft) override { domain::testing::unused(); }
   std::int64_t next_seq(const RoomKey&) override { domain::testing::unused(); }
+  std::vector<domain::RoomPlace> places(std::span<const RoomKey> rooms) override {
+    return domain::testing::places_by_parts(*this, rooms);
+  }
   std::optional<std::string> node_key(std::string_view purpose) override {
     const auto found = node_keys.find(purpose);
     return found == node_keys.end() ? std::nullopt : std::optional(found->second);
@@ -313,7 +317,7 @@ class NativeTest : public ::testing::Test {
   };
   std::unique_ptr<Socket> open(std::optional<std::string> token = "one") {
     auto socket = std::make_unique<Socket>();
-    Handshake handshake{.path = "/ws", .query = {}, .authorization = {}, .origin = {}};
+    Handshake handshake{.query = {}, .authorization = {}, .origin = {}};
     if (token) handshake.authorization = "Bearer " + *token;
     dialect->authorize(handshake, [&](core::Result<std::unique_ptr<Entrance>> entrance) {
       socket->session = entrance.value()->open(socket->sink);

@@ -18,15 +18,14 @@ class NativeHandshakeTest : public NativeTest {
   std::string authorize(std::string query, std::optional<std::string> authorization = std::nullopt) {
     std::string outcome = "nothing";
     std::unique_ptr<Entrance> entrance;
-    dialect->authorize(
-        {.path = "/ws", .query = std::move(query), .authorization = std::move(authorization), .origin = {}},
-        [&](core::Result<std::unique_ptr<Entrance>> answer) {
-          if (answer) {
-            entrance = std::move(*answer);
-          } else {
-            outcome = std::string(core::error_class(answer.error().code).name);
-          }
-        });
+    dialect->authorize({.query = std::move(query), .authorization = std::move(authorization), .origin = {}},
+                       [&](core::Result<std::unique_ptr<Entrance>> answer) {
+                         if (answer) {
+                           entrance = std::move(*answer);
+                         } else {
+                           outcome = std::string(core::error_class(answer.error().code).name);
+                         }
+                       });
     database.settle();
     return entrance ? who_enters(*entrance) : outcome;
   }

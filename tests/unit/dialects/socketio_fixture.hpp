@@ -56,7 +56,7 @@ class SocketIoTest : public NativeTest {
   /// The WebSocket of a new session, or of one that is there; null: it was refused.
   std::unique_ptr<Socket> open_line(const std::string& sid = {}) {
     auto socket = std::make_unique<Socket>();
-    Handshake handshake{.path = "/socket.io/", .query = "EIO=4&transport=websocket", .authorization = {}, .origin = {}};
+    Handshake handshake{.query = "EIO=4&transport=websocket", .authorization = {}, .origin = {}};
     if (!sid.empty()) handshake.query += "&sid=" + sid;
     socketio->authorize(handshake, [&](core::Result<std::unique_ptr<Entrance>> entrance) {
       if (entrance) socket->session = (*entrance)->open(socket->sink);

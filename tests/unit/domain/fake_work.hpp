@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "belfry/domain/unit_of_work.hpp"
+#include "unit/domain/places_by_parts.hpp"
 
 namespace belfry::domain::testing {
 
@@ -164,6 +164,7 @@ class FakeWork final : public UnitOfWork,
     if (!locked_rooms.contains(room)) throw std::logic_error("room not locked");
     return seqs_[room] + 1;
   }
+  std::vector<RoomPlace> places(std::span<const RoomKey> rooms) override { return places_by_parts(*this, rooms); }
   std::optional<std::string> node_key(std::string_view) override { return std::nullopt; }
   ChannelRepository& channels() override { return *this; }
   PostRepository& posts() override { return *this; }

@@ -1,11 +1,15 @@
+#pragma once
+
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "belfry/domain/unit_of_work.hpp"
 
-namespace belfry::domain {
+namespace belfry::domain::testing {
 
-std::vector<RoomPlace> UnitOfWork::places(std::span<const RoomKey> rooms) {
+/// What `UnitOfWork::places` says, put together from what the repositories say.
+inline std::vector<RoomPlace> places_by_parts(UnitOfWork& work, std::span<const RoomKey> rooms) {
   std::vector<ThreadId> threads;
   std::vector<ChannelId> channels;
   for (const RoomKey& room : rooms) {
@@ -13,17 +17,17 @@ std::vector<RoomPlace> UnitOfWork::places(std::span<const RoomKey> rooms) {
     if (room.kind == RoomKind::kPosts) channels.push_back(ChannelId{room.key});
   }
   std::vector<RoomPlace> places;
-  for (auto& head : log().heads(rooms)) places.push_back({.head = std::move(head), .channel = {}, .discussion = {}});
+  for (auto& head : work.log().heads(rooms)) places.push_back({.head = std::move(head), .channel = {}, .discussion = {}});
   std::map<ThreadId, Discussion> discussions;
   if (!threads.empty()) {
-    for (auto& discussion : this->threads().find_all(threads)) {
+    for (auto& discussion : work.threads().find_all(threads)) {
       channels.push_back(discussion.channel_id);
       discussions.emplace(discussion.id, std::move(discussion));
     }
   }
   std::map<ChannelId, Channel> found;
   if (!channels.empty()) {
-    for (auto& channel : this->channels().find_all(channels)) found.emplace(channel.id, std::move(channel));
+    for (auto& channel : work.channels().find_all(channels)) found.emplace(channel.id, std::move(channel));
   }
   for (auto& place : places) {
     ChannelId channel{place.head.room.key};
@@ -39,4 +43,4 @@ std::vector<RoomPlace> UnitOfWork::places(std::span<const RoomKey> rooms) {
   return places;
 }
 
-}  // namespace belfry::domain
+}  // namespace belfry::domain::testing
