@@ -66,7 +66,7 @@ struct Metrics {
   Counter ws_bad_frames;
   Counter ws_bytes_sent;
   Counter ws_writes;        ///< socket writes: deliveries per write tell how well batching works
-  Gauge ws_queued_bytes;    ///< bytes waiting for slow sockets
+  Gauge ws_queued_bytes;    ///< bytes waiting for slow clients, by WebSocket and by polling
   Counter ws_closed_stuck;  ///< closed with 4008
   // Socket.IO
   Gauge socketio_sessions;

@@ -206,8 +206,14 @@ void EngineConnection::perform(Actions actions) {
   for (auto& action : actions) {
     std::visit([this](auto& known) { run(std::move(known)); }, action);
   }
+  account(engine_.over() ? 0 : engine_.kept_bytes());
   arm();
   deliver();
+}
+
+void EngineConnection::account(std::size_t kept) {
+  parts_.metrics.ws_queued_bytes.add(static_cast<std::int64_t>(kept) - static_cast<std::int64_t>(accounted_));
+  accounted_ = kept;
 }
 
 void EngineConnection::run(AnswerGet action) {
@@ -275,6 +281,7 @@ void EngineConnection::abandon() {
   timer_.cancel();
   main_ = probe_ = nullptr;
   arrived_.clear();
+  account(0);
   if (session_) session_->on_closed();
   session_ = nullptr;
   fresh_ = nullptr;

@@ -13,6 +13,7 @@
 
 #include "belfry/dialects/dialect.hpp"
 #include "belfry/runtime/wheel.hpp"
+#include "belfry/telemetry/metrics.hpp"
 #include "dialects/socketio/engine_session.hpp"
 
 namespace belfry::dialects::socketio {
@@ -25,6 +26,7 @@ struct EngineParts {
   runtime::Wheel& wheel;
   /// Runs a task on this loop soon, behind what runs now.
   std::function<void(std::move_only_function<void()>)> post;
+  telemetry::Metrics& metrics;
 };
 
 /// One Engine.IO session and whatever carries it at the moment: requests, or a WebSocket. It is the carrier of the
@@ -82,6 +84,7 @@ class EngineConnection final : public FrameSink, public std::enable_shared_from_
   FrameSink* sink(Line line) const;
   std::optional<Line> name_of(const EngineLine& line) const;
   void perform(Actions actions);
+  void account(std::size_t kept);
   void run(AnswerGet action);
   void run(RefuseGet action);
   void run(AnswerPost action);
@@ -116,6 +119,7 @@ class EngineConnection final : public FrameSink, public std::enable_shared_from_
   bool running_ = false;  ///< a message is with the session, and not done
   bool looping_ = false;  ///< `deliver` is on the stack
   bool flushing_ = false;
+  std::size_t accounted_ = 0;  ///< of what is kept, in the metrics
   runtime::Wheel::Timer timer_;
   EngineSession::TimePoint armed_for_ = EngineSession::TimePoint::max();
 };

@@ -85,10 +85,9 @@ EngineServer::EngineServer(EngineServerOptions options, runtime::Wheel& wheel, c
                            std::function<void(std::move_only_function<void()>)> post, telemetry::Metrics& metrics,
                            MakeSession make_session)
     : options_(std::move(options)),
-      parts_{options_.engine, wheel, std::move(post)},
+      parts_{options_.engine, wheel, std::move(post), metrics},
       clock_(clock),
       admission_(2 * options_.sessions_per_second, options_.sessions_per_second, clock.now()),
-      metrics_(metrics),
       make_session_(std::move(make_session)) {}
 
 /// What still waits in the loop holds connections: the sessions above them must not outlive the rooms.
@@ -146,7 +145,7 @@ std::optional<std::string> EngineServer::allowed_origin(const std::optional<std:
 
 std::move_only_function<void()> EngineServer::begin_polling(PlainRequest request, Done done) {
   if (draining_ || polling_ >= options_.max_sessions || !admission_.take(clock_.now())) {
-    metrics_.ws_handshakes_refused.add();
+    parts_.metrics.ws_handshakes_refused.add();
     done(busy());
     return {};
   }
@@ -172,7 +171,7 @@ core::Result<std::unique_ptr<Entrance>> EngineServer::admit(const Handshake& han
 EngineServer::ConnectionPtr EngineServer::make_connection(EngineTransport transport) {
   auto connection = std::make_shared<EngineConnection>(parts_, new_sid(), transport);
   sessions_.emplace(connection->sid(), connection);
-  metrics_.socketio_sessions.add();
+  parts_.metrics.socketio_sessions.add();
   return connection;
 }
 
@@ -182,7 +181,7 @@ void EngineServer::open(const ConnectionPtr& connection, Caller caller, Done ans
                    [this, polls, sid = connection->sid()] {
                      sessions_.erase(sid);
                      if (polls) --polling_;
-                     metrics_.socketio_sessions.sub();
+                     parts_.metrics.socketio_sessions.sub();
                    });
 }
 

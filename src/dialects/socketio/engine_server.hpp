@@ -74,7 +74,6 @@ class EngineServer final : public Requests {
   const core::Clock& clock_;
   commands::CommandBudget admission_;
   std::size_t polling_ = 0;  ///< that began so
-  telemetry::Metrics& metrics_;
   MakeSession make_session_;
   bool draining_ = false;
   std::unordered_map<std::string, ConnectionPtr> sessions_;

@@ -136,6 +136,8 @@ class EngineSession {
   /// Of polling; a WebSocket says it for itself.
   bool writable() const;
   bool over() const { return over_; }
+  /// Bytes that wait for a request, or for the WebSocket to come.
+  std::size_t kept_bytes() const { return kept_bytes_; }
 
  private:
   static constexpr TimePoint kNever = TimePoint::max();

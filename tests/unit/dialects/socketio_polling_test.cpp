@@ -120,6 +120,8 @@ TEST_F(SocketIoPollingTest, AnUnreadBufferIsBoundedAndNothingIsMissed) {
   get(sid);
   std::vector<std::string> expected;
   for (int i = 0; i < 2000; ++i) expected.push_back(id_of(happens(7)));
+  EXPECT_GT(metrics.ws_queued_bytes.value(), 32'768);
+  EXPECT_LT(metrics.ws_queued_bytes.value(), 512 * 1024);
   std::vector<std::string> seen;
   for (int i = 0; i < 100 && seen.size() < expected.size(); ++i) {
     const auto answer = get(sid);
@@ -137,6 +139,7 @@ TEST_F(SocketIoPollingTest, AnUnreadBufferIsBoundedAndNothingIsMissed) {
   }
   EXPECT_EQ(seen, expected);
   EXPECT_GT(metrics.refills.value(), 0U);
+  EXPECT_EQ(metrics.ws_queued_bytes.value(), 0);
 }
 
 TEST_F(SocketIoPollingTest, AnUpgradeTakesTheRoomsAlong) {
@@ -147,10 +150,23 @@ TEST_F(SocketIoPollingTest, AnUpgradeTakesTheRoomsAlong) {
   EXPECT_THAT(say(*line, "2probe"), ElementsAre("3probe"));
   const auto first = happens(7);
   EXPECT_THAT(line->sink.take(), IsEmpty());
+  EXPECT_GT(metrics.ws_queued_bytes.value(), 0);
   EXPECT_EQ(event_ids(say(*line, "5")), std::vector{id_of(first)});
+  EXPECT_EQ(metrics.ws_queued_bytes.value(), 0) << "the WebSocket counts its own";
   const auto second = happens(7);
   EXPECT_EQ(event_ids(line->sink.take()), std::vector{id_of(second)});
   EXPECT_EQ(get(sid)->answer.value().status, 400);
+}
+
+TEST_F(SocketIoPollingTest, WhatAnEndedSessionKeptIsNotCountedOn) {
+  const auto sid = enter_by_polling();
+  post(sid, R"(42["communication:join_channel_posts",{"channelId":7}])");
+  get(sid);
+  happens(7);
+  EXPECT_GT(metrics.ws_queued_bytes.value(), 0);
+  for (int i = 0; i < 4; ++i) pass(seconds{30});
+  EXPECT_EQ(get(sid)->answer.value().status, 400);
+  EXPECT_EQ(metrics.ws_queued_bytes.value(), 0);
 }
 
 TEST_F(SocketIoPollingTest, OnlyOneProbeAtATime) {
