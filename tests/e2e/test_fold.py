@@ -64,7 +64,8 @@ def test_state_and_events_after_it_are_the_state_read_afresh(pair, admin):
             check(life, follower, counts)
             if life.rng.random() < 0.2:
                 follower.begin_where_allowed(between=life.act)
-    # Nothing of it was empty, whatever chance chose: those who can lose a room are without it, come back, and everybody reads afresh.
+    # Nothing of it is empty, whatever chance chose: those who can lose a room are without it and come back, and
+    # everybody reads afresh.
     life.lose_entitlement()
     life.ban()
     for follower in followers:
