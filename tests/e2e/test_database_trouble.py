@@ -62,7 +62,7 @@ def test_connections_cut_exactly_at_commit(start, cluster, wire):
     with Crowd([node]) as crowd:
         crowd.goes_on(10)
         wire.plan(itertools.islice(itertools.cycle(["before", None, "after", None, None]), 100))
-        wait.until(lambda: wire.planned() == 0, "all cuts were made", timeout=30)
+        wait.until(lambda: wire.planned() == 0 and sum(wire.cuts.values()) == 40, "all cuts were made", timeout=30)
     assert wire.cuts == {"before": 20, "after": 20}
     assert crowd.refusals == 0, "the outcome of each was learned"
     ready_again(crowd)
@@ -100,12 +100,12 @@ def others_keep_working(crowd, stuck, seconds):
     """For that long, whoever writes to the rooms in `stuck` is refused in time, and all other rooms are served."""
     node, until = crowd.nodes[0], time.monotonic() + seconds
     free = [room for room in crowd.rooms if room not in stuck]
-    served, slowest = 0, 0.0
+    served, slowest, done = 0, 0.0, threading.Event()
 
     def press(index):
         with Admin(node) as admin:
             room = stuck[index % len(stuck)]
-            while time.monotonic() < until:
+            while not done.is_set():
                 text = new_id()
                 answer, taken = timed(lambda: room.write(admin, text))
                 refused_properly(answer, taken)
@@ -114,19 +114,22 @@ def others_keep_working(crowd, stuck, seconds):
     pressure = [threading.Thread(target=press, args=(index,), daemon=True) for index in range(12)]
     for thread in pressure:
         thread.start()
-    with Admin(node) as admin:
-        while time.monotonic() < until:
-            for room in free:
-                answer, taken = timed(lambda room=room: crowd.write(admin, room))
-                assert answer.status == 201, answer
-                served, slowest = served + 1, max(slowest, taken)
-            timed(admin.ticket)
-            for room in crowd.rooms:
-                (admin.posts if room.posts else admin.messages)(room.channel)
+    try:
+        with Admin(node) as admin:
+            while time.monotonic() < until or served < 10:
+                for room in free:
+                    answer, taken = timed(lambda room=room: crowd.write(admin, room))
+                    assert answer.status == 201, answer
+                    served, slowest = served + 1, max(slowest, taken)
+                timed(admin.ticket)
+                for room in crowd.rooms:
+                    (admin.posts if room.posts else admin.messages)(room.channel)
+    finally:
+        done.set()
     for thread in pressure:
         thread.join(timeout=PATIENCE)
         assert not thread.is_alive()
-    assert served >= 10 and slowest < PATIENCE / 2, f"{served} writes elsewhere, the slowest took {slowest:.2f} s"
+    assert slowest < PATIENCE / 2, f"{served} writes elsewhere, the slowest took {slowest:.2f} s"
 
 
 @pytest.mark.parametrize("posts", [False, True])
@@ -392,7 +395,7 @@ def test_a_promoted_standby_that_lost_the_tail(start, copied):
         for room in crowd.rooms:
             made = {entity for where, entity in crowd.acknowledged.values() if where is room}
             for sock, mark in zip(crowd.sockets, marks):
-                wait.until(lambda: len(live(room, sock, mark)) >= 6, "delivered live", timeout=5)
+                wait.until(lambda: len(live(room, sock, mark)) >= 6, "delivered live")
                 assert len(live(room, sock, mark)) == 6 and set(live(room, sock, mark)) <= made
         # Ids of the lost channel and discussion go to others; nobody remembers what they were.
         again = admin.channel(discussion={})

@@ -14,10 +14,7 @@ from support.node import new_database
 from support.postgres import Cluster
 from support.world import Admin, Person
 
-from test_nats import both_alive, metric, servers  # noqa: F401
-
-# A sweep runs twice a second; the rest is for a machine that is busy with other tests.
-LATEST = 4.0
+from test_nats import LATEST, both_alive, metric, mostly_within_a_second, servers  # noqa: F401
 
 
 @pytest.fixture
@@ -39,11 +36,6 @@ def arrives(sock, event, wanted):
     frame = sock.next(event, timeout=LATEST)
     assert frame["data"]["data"]["id"] == wanted
     return time.monotonic() - begun
-
-
-def mostly_within_a_second(delays):
-    ordered = sorted(delays)
-    assert ordered[len(ordered) * 9 // 10] < 1.0, ordered
 
 
 def test_messages_lost_doubled_and_turned_cost_no_event(start, fresh, servers, lines):
@@ -151,18 +143,21 @@ def test_a_node_is_sent_only_what_it_reads(start, fresh, servers, lines):
         for number in range(5):
             admin.publish(other, f"elsewhere {number}")
             arrives(sock, "channel_post.created", admin.publish(channel, f"here {number}")["id"])
-        assert line.seen and all(subject.endswith(f".room.1.{channel}") for subject in line.seen)
+        # What a sweep found first is said nevertheless, a moment later.
+        wait.until(lambda: len(line.seen) >= 5, "each was said")
+        assert all(subject.endswith(f".room.1.{channel}") for subject in line.seen)
         count = len(line.seen)
         made = Admin(far).publish(channel, "its own")
         arrives(sock, "channel_post.created", made["id"])
         # Behind a message of another's, an echo would have come.
         arrives(sock, "channel_post.created", admin.publish(channel, "another's")["id"])
+        wait.until(lambda: len(line.seen) > count, "it was said")
         assert len(line.seen) == count + 1, "no echo"
 
 
 def test_who_joined_hears_from_then_on_however_long_subscribing_takes(start, fresh, servers, lines):
     nats = servers()
-    line = lines(NatsLine, nats, subscribing=0.1)
+    line = lines(NatsLine, nats, subscribing=0.05)
     near, far = start(fresh, BELFRY_BUS=nats.url), start(fresh, BELFRY_BUS=line.url)
     both_alive([near, far])
     admin = Admin(near)
@@ -172,7 +167,7 @@ def test_who_joined_hears_from_then_on_however_long_subscribing_takes(start, fre
             sock.join_posts(channel)
             arrives(sock, "channel_post.created", admin.publish(channel, "just after")["id"])
     # All of them, if the machine is not so slow that a node does not wait any longer.
-    wait.until(lambda: len(line.seen) >= 5, "hints of what was written behind the join", timeout=2)
+    wait.until(lambda: len(line.seen) >= 5, "hints of what was written behind the join")
 
 
 @pytest.fixture

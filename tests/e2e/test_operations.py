@@ -56,7 +56,7 @@ def test_migrating_twice_is_nothing_and_serve_never_migrates(start, cluster):
     empty = new_database(cluster, migrated=False)
     node = start(empty, ready=False)
     with node.client() as client:
-        wait.until(lambda: client.get("/readyz").status == 503, "not ready")
+        wait.until(lambda: "migrate" in client.get("/readyz", expect=503).text, "it has seen that the schema is missing")
         tables = cluster.sql(
             empty.split("dbname=")[1].split()[0], "SELECT count(*) FROM pg_tables WHERE schemaname='public'"
         )

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -113,11 +112,11 @@ def test_access_changed_is_a_revocation_everywhere(guarded, start, provider):
 def test_an_end_that_the_provider_names_is_kept_by_the_clock(guarded, provider):
     admin, reader = Admin(guarded), Person(guarded)
     channel, key = admin.gated()
-    provider.grants[reader.id] = {key: time_text(2)}
+    provider.grants[reader.id] = {key: time_text(3)}
     with reader.socket() as sock:
         sock.join_posts(channel)
         provider.grants[reader.id] = {}
-        assert sock.next("communication:room_left", timeout=6)["data"]["reason"] == "ENTITLEMENT_REQUIRED"
+        assert sock.next("communication:room_left", timeout=15)["data"]["reason"] == "ENTITLEMENT_REQUIRED"
 
 
 def test_what_is_not_remembered_is_not_asked_for_in_advance(guarded, provider):
@@ -150,10 +149,8 @@ def test_without_an_answer_nothing_is_allowed_and_open_channels_go_on(guarded, p
         admin.publish(channel)
         sock.next("channel_post.created")  # lives on its last answer
         setattr(provider, how, False)
-        began = time.monotonic()
         wait.until(
             lambda: unknown.get(f"/api/mobile/channels/{channel}/posts").status == 200,
             "the breaker closes again",
             timeout=40,
         )
-        assert time.monotonic() - began < 40

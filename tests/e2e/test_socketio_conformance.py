@@ -11,7 +11,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "socketio"
 SKIPPED = 77  # of run.py: there is no Node, or no registry
 INTERVAL_MS = 300
 # Long enough that a busy machine is not taken for a client that fell silent. The first script has cases that wait for it.
-TIMEOUT_MS = {"protocol.js": 1000, "stock.js": 5000}
+TIMEOUT_MS = {"protocol.js": 2000, "stock.js": 5000}
 PLENTY = "100000"
 
 

@@ -164,7 +164,7 @@ class Crowd:
 
         if not log:
             return
-        wait.until(lambda: seen()[-1:] == log[-1:], "the reader has the last event", timeout=5)
+        wait.until(lambda: seen()[-1:] == log[-1:], "the reader has the last event", timeout=20)
         assert seen() == log, "live: each event once and in order"
 
 

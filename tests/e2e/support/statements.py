@@ -2,8 +2,8 @@
 
 import os
 import re
-import time
 
+from support import wait
 from support.node import Node, new_database
 from support.postgres import Cluster
 
@@ -28,11 +28,16 @@ class Told:
             self.node = Node(new_database(self.cluster))
             self.node.wait_ready()
             self._read = 0
-            time.sleep(1.5)  # a few sweeps and one look of everything that looks every second
+            wait.until(lambda: self._sweeps() >= 3, "it has swept a few times")
             self._background = self._new()
         except BaseException:
             self.cluster.destroy()
             raise
+
+    def _sweeps(self):
+        with self.node.client() as client:
+            lines = client.get("/metrics", expect=200).text.splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("belfry_sweeps_total "))
 
     def _new(self):
         with open(os.path.join(self.cluster.folder, "server.log"), encoding="utf-8", errors="replace") as log:

@@ -148,6 +148,7 @@ class Wire:
     """Stands between nodes and a cluster; cuts connections at COMMIT, holds all bytes back, or leads elsewhere."""
 
     _COMMIT = re.compile(rb"COMMIT\0")
+    _HOUSEKEEPING = b"application_name\0belfry-housekeeping\0"  # of the first packet
 
     def __init__(self, cluster):
         self.folder = tempfile.mkdtemp(prefix="bf", dir="/tmp")
@@ -155,6 +156,7 @@ class Wire:
         self.cuts = {"before": 0, "after": 0}
         self.held = False
         self._plan = []  # what happens to the next COMMITs
+        self._spared = set()  # connections that no plan is for: they commit when they like
         self._lock = threading.Lock()
         self._stopping = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -210,7 +212,9 @@ class Wire:
             data = client.recv(1 << 16)
             if not data:
                 return False
-            cut = self._next_cut() if self._COMMIT.search(data) else None
+            if self._HOUSEKEEPING in data:
+                self._spared.add(client)
+            cut = self._next_cut() if self._COMMIT.search(data) and client not in self._spared else None
             if cut == "before":
                 return self._cut(cut)
             server.sendall(data)
