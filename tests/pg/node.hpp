@@ -200,4 +200,10 @@ inline domain::Database::Body append_to(const domain::RoomKey& room, const Place
   };
 }
 
+/// Returns when nobody keeps house in that database.
+inline void wait_for_housekeeping(const std::string& url) {
+  Transaction holder(url);
+  holder.sql().exec("SELECT pg_advisory_xact_lock(hashtext('belfry housekeeping'))");
+}
+
 }  // namespace belfry::pgtest

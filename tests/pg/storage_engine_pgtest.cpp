@@ -384,7 +384,7 @@ TEST(StorageEngine, AFullQueueAndAPassedDeadlineAreUnavailableWithRetryAfter) {
   const auto nothing = [](UnitOfWork&) -> Result<void> { return {}; };
   auto waits = node.submit(JobMode::kRead, nothing);
   auto short_lived =
-      node.submit(JobMode::kRead, nothing, {.name = "late", .callers = {}, .deadline = std::chrono::milliseconds{1}});
+      node.submit(JobMode::kRead, nothing, {.name = "late", .callers = {}, .deadline = std::chrono::milliseconds{500}});
   const auto refused = node.submit(JobMode::kRead, nothing).get();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, core::ErrorCode::kUnavailable);

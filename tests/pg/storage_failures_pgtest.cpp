@@ -70,7 +70,9 @@ TEST(StorageFailures, AConnectionThatDiedIdleIsReplacedUnnoticed) {
 
 TEST(StorageFailures, OneConnectionThatIsLeftServesAllWhoseThreadsHaveNone) {
   Proxy proxy(database().url());
-  Node node(options_for(proxy.url(), 12));
+  auto options = options_for(proxy.url(), 12);
+  options.idle_in_transaction_timeout = std::chrono::seconds{20};  // the one that is left waits for the others to end
+  Node node(options);
   ASSERT_TRUE(eventually([&] { return node.metrics.database_connections.value() >= 12; }));
   std::promise<std::string> left;
   std::promise<void> go;
@@ -95,7 +97,7 @@ TEST(StorageFailures, OneConnectionThatIsLeftServesAllWhoseThreadsHaveNone) {
 
 TEST(StorageFailures, AStatementThatRunsTooLongIsUnavailable) {
   auto options = options_for(database().url(), 1);
-  options.statement_timeout = std::chrono::milliseconds{100};
+  options.statement_timeout = std::chrono::milliseconds{500};
   Node node(options);
   // With time enough: nobody but the server ends it.
   const auto result = node.read(
@@ -127,7 +129,7 @@ TEST(StorageFailures, ReadsGoOnWhileEveryWriterIsHeldUp) {
 
 TEST(StorageFailures, ATransactionLeftIdleIsEndedByTheServer) {
   auto options = options_for(database().url(), 6);
-  options.idle_in_transaction_timeout = std::chrono::milliseconds{100};
+  options.idle_in_transaction_timeout = std::chrono::seconds{1};
   Node node(options);
   const auto place = make_place(database().url());
   std::promise<void> go;
@@ -139,7 +141,7 @@ TEST(StorageFailures, ATransactionLeftIdleIsEndedByTheServer) {
     gate.wait();
     return {};
   });
-  locked.get_future().wait();
+  ASSERT_EQ(locked.get_future().wait_for(std::chrono::seconds{10}), std::future_status::ready);
   EXPECT_TRUE(node.write(append_to(place.talk(), place))) << "a stopped thread does not freeze the room";
   go.set_value();
   const auto result = stopped.get();
@@ -203,23 +205,27 @@ TEST(StorageFailures, AnOutcomeThatNobodyCanTellIsUnavailable) {
   Proxy proxy(database().url());
   Node node(options_for(proxy.url(), 1));
   const auto place = make_place(database().url());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place)));
+  ASSERT_TRUE(eventually([&] { return node.notices().size() == 1 && node.grown == 1; }));
   proxy.mode = Proxy::Mode::kCutAfterCommitForGood;
-  const auto result = node.write(append_to(place.talk(), place),
-                                 {.name = "doubt", .callers = {}, .deadline = std::chrono::milliseconds{300}});
+  const auto result =
+      node.write(append_to(place.talk(), place), {.name = "doubt", .callers = {}, .deadline = std::chrono::seconds{2}});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, core::ErrorCode::kUnavailable);
-  EXPECT_TRUE(node.notices().empty()) << "nobody is told of what is not known";
-  EXPECT_EQ(node.grown, 0) << "other nodes least of all";
+  EXPECT_GE(proxy.cuts, 1) << "it was committed";
+  EXPECT_EQ(node.notices().size(), 1U) << "nobody is told of what is not known";
+  EXPECT_EQ(node.grown, 1) << "other nodes least of all";
 }
 
 TEST(StorageFailures, AServerThatFallsSilentWhenAskedForAnOutcomeHoldsNobody) {
   Proxy proxy(database().url());
   Node node(options_for(proxy.url(), 1));
   const auto place = make_place(database().url());
+  ASSERT_TRUE(node.write(append_to(place.talk(), place)));
   proxy.mode = Proxy::Mode::kCutAfterCommitAndHush;
   auto answer = node.submit(JobMode::kWrite, append_to(place.talk(), place),
-                            {.name = "doubt", .callers = {}, .deadline = std::chrono::milliseconds{300}});
-  const bool in_time = answer.wait_for(std::chrono::seconds{6}) == std::future_status::ready;
+                            {.name = "doubt", .callers = {}, .deadline = std::chrono::seconds{2}});
+  const bool in_time = answer.wait_for(std::chrono::seconds{10}) == std::future_status::ready;
   EXPECT_TRUE(in_time) << "a job's answer has to come";
   EXPECT_GT(proxy.hushed, 0);
   proxy.mode = Proxy::Mode::kRefuse;  // lets go of whoever still waits
@@ -338,7 +344,7 @@ TEST(StorageFailures, WhatWaitsInTheQueueOfASilentServerIsRefusedInTime) {
   }
   const auto began = std::chrono::steady_clock::now();
   for (auto& answer : queued) EXPECT_FALSE(answer.get());
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{2500});
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{4000});
   proxy.mode = Proxy::Mode::kPass;
   EXPECT_TRUE(busy.get());
 }
@@ -359,7 +365,8 @@ TEST(StorageFailures, WithoutADatabaseJobsAreRefusedAtOnceAndHealthSaysSoUntilIt
   EXPECT_EQ(node.restored, 0);
   proxy.mode = Proxy::Mode::kPass;
   EXPECT_TRUE(eventually([&] { return node.database.health().ready; }));
-  EXPECT_TRUE(eventually([&] { return node.restored == 1; }));
+  // More than once where somebody found out late that it had been away.
+  EXPECT_TRUE(eventually([&] { return node.restored >= 1; }));
   EXPECT_TRUE(eventually([&] { return node.read(nothing).has_value(); }));
 }
 
@@ -416,7 +423,9 @@ TEST(StorageFailures, AnOutcomeIsToldByTheTransactionAndProvedByItsEvent) {
   storage::Watchdog watchdog;
   for (const auto& c : cases) {
     storage::Link link(database().url(), database().url(), metrics);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
+    // Only what nobody can tell is waited for.
+    const std::chrono::milliseconds patience{c.outcome == storage::CommitOutcome::kUnknown ? 300 : 10'000};
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     EXPECT_EQ(storage::resolve_commit(link, watchdog, c.doubt, deadline), c.outcome) << c.name;
   }
 }

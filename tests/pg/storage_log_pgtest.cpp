@@ -121,10 +121,10 @@ TEST(StorageLog, GapsAreSaidExactlyWhenContinuityCannotBeProved) {
 
 TEST(StorageLog, TheCutMovesWithTheClockAndNotWithHousekeeping) {
   auto options = options_for(database().url());
-  options.event_retention = std::chrono::seconds{2};
+  options.event_retention = std::chrono::seconds{6};
   Node node(options);
   const auto place = make_place(database().url());
-  const auto ids = write_history(place, {3, 0});
+  const auto ids = write_history(place, {7, 0});
   const auto page = read_page(node, {.room = place.talk(), .since = {}, .up_to = {}});
   ASSERT_EQ(page.events.size(), 1U);
   EXPECT_EQ(page.events[0]->id, ids[1]);
@@ -204,7 +204,10 @@ TEST(StorageLog, DeletedContentIsMaskedInEveryEarlierEventAndComesBackWithAResto
 }
 
 TEST(StorageLog, TheJournalMissesNothingWhileLongTransactionsAreOpen) {
-  Node node(options_for(database().url(), 6));
+  auto options = options_for(database().url(), 6);
+  options.idle_in_transaction_timeout = std::chrono::seconds{20};
+  Node node(options);
+  const domain::JobOptions patient{.name = "patient", .callers = {}, .deadline = std::chrono::seconds{20}};
   std::vector<Place> places;
   for (int i = 0; i < 4; ++i) places.push_back(make_place(database().url()));
   std::uint64_t from = 0;
@@ -225,13 +228,17 @@ TEST(StorageLog, TheJournalMissesNothingWhileLongTransactionsAreOpen) {
   std::atomic<int> round{0};
   // Writers whose transactions lie open over several sweeps, and short ones between them.
   for (std::size_t w = 0; w < places.size(); ++w) {
-    jobs.push_back(node.submit(JobMode::kWrite, [&, w](UnitOfWork& work) -> Result<void> {
-      if (auto done = append_to(places[w].posts(), places[w])(work); !done) return done;
-      const int until = round + 3 * static_cast<int>(w);
-      eventually([&] { return round >= until || stop.load(); }, std::chrono::milliseconds{1500});
-      return {};
-    }));
-    jobs.push_back(node.submit(JobMode::kWrite, append_to(places[w].talk(), places[w], static_cast<int>(w) + 1)));
+    jobs.push_back(node.submit(
+        JobMode::kWrite,
+        [&, w](UnitOfWork& work) -> Result<void> {
+          if (auto done = append_to(places[w].posts(), places[w])(work); !done) return done;
+          const int until = round + 3 * static_cast<int>(w);
+          eventually([&] { return round >= until || stop.load(); }, std::chrono::milliseconds{1500});
+          return {};
+        },
+        patient));
+    jobs.push_back(
+        node.submit(JobMode::kWrite, append_to(places[w].talk(), places[w], static_cast<int>(w) + 1), patient));
   }
   for (int i = 0; i < 12; ++i) {
     sweep();

@@ -148,7 +148,7 @@ TEST(Health, ADatabaseWithoutSchemaRefusesJobsUntilItIsMigrated) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   ASSERT_TRUE(migrate(database));
   ASSERT_TRUE(eventually([&] { return node.database.health().ready; }));
-  EXPECT_TRUE(eventually([&] { return node.restored == 1; }));
+  EXPECT_TRUE(eventually([&] { return node.restored >= 1; }));
   EXPECT_TRUE(node.write(append_to(domain::kAccessLog, Place{})));
 }
 
@@ -245,6 +245,7 @@ TEST(Housekeeping, AMissingPartitionIsMadeWhenItIsNeededAndTheWriterAskedToComeB
   EXPECT_TRUE(refused.error().retry_after_seconds.has_value());
   EXPECT_TRUE(eventually([&] { return write().has_value(); }));
   // The same for a batch: nobody kept house for weeks.
+  wait_for_housekeeping(own.url());
   for (int day = -14; day <= 1; ++day) {
     run_sql(own.url(), "DROP TABLE IF EXISTS " + ask(own.url(), "SELECT " + partition_of(day)));
   }

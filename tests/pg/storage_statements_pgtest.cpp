@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <random>
 
 #include "belfry/domain/room_access.hpp"
@@ -18,15 +20,28 @@ using domain::JobMode;
 using domain::RoomKey;
 using domain::UnitOfWork;
 
+/// The least of a few tries: the health check's two statements are counted too, and come once a second.
+template <class Job>
+std::uint64_t least_statements_of(Node& node, Job job) {
+  auto least = std::numeric_limits<std::uint64_t>::max();
+  for (int i = 0; i < 4; ++i) {
+    const auto before = node.metrics.database_statements.value();
+    job();
+    least = std::min<std::uint64_t>(least, node.metrics.database_statements.value() - before);
+  }
+  return least;
+}
+
 /// Statements that one job costs when everything is prepared, a COMMIT of its own included. Reads end after their
 /// answer, so many are counted.
 template <class Job>
 double statements_of(Node& node, Job job) {
   constexpr int kRounds = 20;
   job();
-  const auto before = node.metrics.database_statements.value();
-  for (int i = 0; i < kRounds; ++i) job();
-  return static_cast<double>(node.metrics.database_statements.value() - before) / kRounds;
+  const auto some = [&] {
+    for (int i = 0; i < kRounds; ++i) job();
+  };
+  return static_cast<double>(least_statements_of(node, some)) / kRounds;
 }
 
 Result<void> nothing(UnitOfWork&) { return {}; }
@@ -128,14 +143,15 @@ TEST(StorageStatements, StatementJobRunsOneStatementAndHasNeitherClockNorLocks) 
 TEST(StorageStatements, CallersOfAJobAreIntroducedByOneStatement) {
   Node node(options_for(database().url(), 1));
   ASSERT_TRUE(node.read(nothing, {.name = "see", .callers = strangers(1)}));
-  const auto herd = strangers(500);
-  auto before = node.metrics.database_statements.value();
-  ASSERT_TRUE(node.read(nothing, {.name = "see", .callers = herd}));
-  EXPECT_LE(node.metrics.database_statements.value() - before, 4U) << "COMMIT of the job before is one of them";
-  EXPECT_EQ(stored_users(herd), 500);
-  before = node.metrics.database_statements.value();
-  ASSERT_TRUE(node.read(nothing, {.name = "see", .callers = herd}));
-  EXPECT_LE(node.metrics.database_statements.value() - before, 3U) << "who is known costs nothing";
+  std::vector<domain::Actor> herd;
+  const auto meet = [&] { EXPECT_TRUE(node.read(nothing, {.name = "see", .callers = herd})); };
+  const auto introduce = [&] {
+    herd = strangers(500);
+    meet();
+    EXPECT_EQ(stored_users(herd), 500);
+  };
+  EXPECT_LE(least_statements_of(node, introduce), 4U) << "COMMIT of the job before is one of them";
+  EXPECT_LE(least_statements_of(node, meet), 3U) << "who is known costs nothing";
 }
 
 TEST(StorageStatements, TwoNodesThatIntroduceTheSameUsersDoNotDeadlock) {

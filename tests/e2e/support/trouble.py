@@ -145,10 +145,12 @@ class Holder:
 
 
 class Wire:
-    """Stands between nodes and a cluster; cuts connections at COMMIT, holds all bytes back, or leads elsewhere."""
+    """Stands between nodes and a cluster; cuts connections at the COMMIT of what writes, holds all bytes back, or leads elsewhere.
+
+    Of a job that read COMMIT comes when its answer has long been given."""
 
     _COMMIT = re.compile(rb"COMMIT\0")
-    _HOUSEKEEPING = b"application_name\0belfry-housekeeping\0"  # of the first packet
+    _WRITES = b"READ WRITE; "  # of a job's BEGIN
 
     def __init__(self, cluster):
         self.folder = tempfile.mkdtemp(prefix="bf", dir="/tmp")
@@ -156,7 +158,7 @@ class Wire:
         self.cuts = {"before": 0, "after": 0}
         self.held = False
         self._plan = []  # what happens to the next COMMITs
-        self._spared = set()  # connections that no plan is for: they commit when they like
+        self._writing = set()  # connections with a transaction that writes
         self._lock = threading.Lock()
         self._stopping = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -200,6 +202,7 @@ class Wire:
         except OSError:
             pass
         finally:
+            self._writing.discard(client)
             client.close()
             server.close()
 
@@ -212,9 +215,12 @@ class Wire:
             data = client.recv(1 << 16)
             if not data:
                 return False
-            if self._HOUSEKEEPING in data:
-                self._spared.add(client)
-            cut = self._next_cut() if self._COMMIT.search(data) and client not in self._spared else None
+            if self._WRITES in data:
+                self._writing.add(client)
+            cut = None
+            if self._COMMIT.search(data) and client in self._writing:
+                self._writing.remove(client)
+                cut = self._next_cut()
             if cut == "before":
                 return self._cut(cut)
             server.sendall(data)

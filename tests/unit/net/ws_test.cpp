@@ -731,7 +731,7 @@ TEST_F(WebSocketTest, AClientThatFloodsPingsAndNeverReadsIsBounded) {
   const auto state = session();
   std::string pings;
   for (int i = 0; i < 400'000; ++i) pings += masked(0x89, std::string(100, 'p'));
-  std::thread flood([&] { client.try_send(pings); });
+  std::jthread flood([&] { client.try_send(pings); });
   // The pongs fill the kernel's buffers, then our queue, and then the server stops reading.
   ASSERT_TRUE(eventually([&] { return metrics.ws_queued_bytes.value() > 0; }));
   for (int i = 0; i < 200; ++i) on_loop([&] { ASSERT_LT(metrics.ws_queued_bytes.value(), 40'000); });
