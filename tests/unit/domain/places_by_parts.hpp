@@ -17,7 +17,8 @@ inline std::vector<RoomPlace> places_by_parts(UnitOfWork& work, std::span<const 
     if (room.kind == RoomKind::kPosts) channels.push_back(ChannelId{room.key});
   }
   std::vector<RoomPlace> places;
-  for (auto& head : work.log().heads(rooms)) places.push_back({.head = std::move(head), .channel = {}, .discussion = {}});
+  for (auto& head : work.log().heads(rooms))
+    places.push_back({.head = std::move(head), .channel = {}, .discussion = {}});
   std::map<ThreadId, Discussion> discussions;
   if (!threads.empty()) {
     for (auto& discussion : work.threads().find_all(threads)) {
