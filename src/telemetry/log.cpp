@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 
 #include <fmt/chrono.h>
 #include <fmt/core.h>
@@ -20,21 +22,22 @@ namespace {
 constexpr std::size_t kQueueLines = 8192;
 
 struct State {
-  std::shared_ptr<spdlog::logger> plain;  ///< before logging is configured, and after its thread has ended
+  std::atomic<LogLevel> level{LogLevel::kInfo};
+  std::shared_mutex changing;  ///< shared by those who log: nobody is inside when the logger is replaced
   std::shared_ptr<spdlog::details::thread_pool> pool;
-  std::shared_ptr<spdlog::logger> queued;
-  std::atomic<spdlog::logger*> logger{plain.get()};
-  std::atomic<LogFormat> format{LogFormat::kText};
+  std::shared_ptr<spdlog::logger> logger;
+  LogFormat format = LogFormat::kText;
 };
 
 std::shared_ptr<spdlog::logger> make_plain_logger() {
   auto logger = std::make_shared<spdlog::logger>("belfry", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern("%v");
+  logger->set_level(spdlog::level::trace);  // what is below the level does not come so far
   return logger;
 }
 
 State& state() {
-  static State instance{.plain = make_plain_logger()};
+  static State instance{.logger = make_plain_logger()};
   return instance;
 }
 
@@ -136,32 +139,30 @@ std::string text_line(LogLevel level, std::string_view event, std::initializer_l
 
 void configure_logging(LogLevel level, LogFormat format) {
   State& s = state();
+  const std::lock_guard lock(s.changing);
+  s.level = level;
   s.format = format;
-  s.plain->set_level(spdlog_level(level));
   s.pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
-  s.queued = std::make_shared<spdlog::async_logger>("belfry", std::make_shared<spdlog::sinks::stderr_sink_mt>(), s.pool,
+  s.logger = std::make_shared<spdlog::async_logger>("belfry", std::make_shared<spdlog::sinks::stderr_sink_mt>(), s.pool,
                                                     spdlog::async_overflow_policy::overrun_oldest);
-  s.queued->set_pattern("%v");
-  s.queued->set_level(spdlog_level(level));
-  s.queued->flush_on(spdlog::level::info);
-  // Who still holds it when the thread has ended has nothing left to tell.
-  s.queued->set_error_handler([](const std::string&) {});
-  s.logger = s.queued.get();
+  s.logger->set_pattern("%v");
+  s.logger->set_level(spdlog::level::trace);
+  s.logger->flush_on(spdlog::level::info);
 }
 
 void shutdown_logging() {
   State& s = state();
-  s.logger = s.plain.get();
+  const std::lock_guard lock(s.changing);
+  s.logger = make_plain_logger();
   s.pool.reset();  // the last owner: joins the thread after the queue is written
 }
 
 void log(LogLevel level, std::string_view event, std::initializer_list<Field> fields) {
   State& s = state();
-  spdlog::logger* const logger = s.logger;
-  const auto spd = spdlog_level(level);
-  if (!logger->should_log(spd)) return;
-  logger->log(spd, s.format.load(std::memory_order_relaxed) == LogFormat::kJson ? json_line(level, event, fields)
-                                                                                : text_line(level, event, fields));
+  if (level < s.level.load(std::memory_order_relaxed)) return;
+  const std::shared_lock lock(s.changing);
+  s.logger->log(spdlog_level(level),
+                s.format == LogFormat::kJson ? json_line(level, event, fields) : text_line(level, event, fields));
 }
 
 }  // namespace belfry::telemetry

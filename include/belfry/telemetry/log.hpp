@@ -28,9 +28,9 @@ struct Field {
   Field(std::string_view n, Int v) : name(n), value(static_cast<std::int64_t>(v)) {}
 };
 
-/// Call once at start; before it, lines go to stderr as text at info. Thread-safe afterwards.
+/// Call once at start; before it, lines go to stderr as text at info. All of these are thread-safe.
 void configure_logging(LogLevel level, LogFormat format);
-/// Writes what is queued and stops the logging thread, once; lines of others meanwhile are written at once or dropped.
+/// Writes what is queued and stops the logging thread. Lines that come later are written at once, by whoever logs.
 void shutdown_logging();
 
 void log(LogLevel level, std::string_view event, std::initializer_list<Field> fields = {});
