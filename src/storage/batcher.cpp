@@ -152,8 +152,9 @@ std::vector<Batcher::Items> Batcher::attempt(Items items, int tries) {
     run_once(items);
   } catch (const CommitInDoubt& doubt) {
     return settle(doubt, std::move(items));
-  } catch (const CommitNotReplicated&) {
-    telemetry::error("commit_not_replicated", {{"job", "messages.create"}, {"size", items.size()}});
+  } catch (const CommitNotReplicated& commit) {
+    telemetry::error("commit_not_replicated",
+                     {{"job", "messages.create"}, {"size", items.size()}, {"warning", commit.warning}});
     fail_all(items, unavailable_error());
     return {};
   } catch (domain::GrantsUnknown& unknown) {

@@ -26,9 +26,12 @@ struct CommitInDoubt {
   std::string journalled_at = {};  ///< when nothing was appended: of its row in the journal, as the server wrote it
 };
 
-/// COMMIT happened on this server, which gave up waiting for the standbys that are to have it: a failover may take it
-/// back. Those who asked are not told that it is done.
-struct CommitNotReplicated {};
+/// COMMIT happened on this server, with a warning: it gave up waiting for the standbys that are to have it, and a
+/// failover may take it back. (One that is stopped at once at that moment warns, too.) Those who asked are not told
+/// that it is done.
+struct CommitNotReplicated {
+  std::string warning;  ///< the server's words
+};
 
 /// Records were to be written into days that have no partition: the clock was wrong, or nobody kept house for long.
 struct PartitionMissing : std::runtime_error {

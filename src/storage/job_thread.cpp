@@ -118,8 +118,8 @@ JobThread::Answer JobThread::attempt(const std::shared_ptr<Job>& job, bool& park
     return run_once(*job, begun);
   } catch (const CommitInDoubt& doubt) {
     return settle(doubt, *job);
-  } catch (const CommitNotReplicated&) {
-    telemetry::error("commit_not_replicated", {{"job", job->options.name}});
+  } catch (const CommitNotReplicated& commit) {
+    telemetry::error("commit_not_replicated", {{"job", job->options.name}, {"warning", commit.warning}});
     return core::fail(unavailable_error());
   } catch (domain::GrantsUnknown& unknown) {
     parked = true;

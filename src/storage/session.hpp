@@ -33,6 +33,8 @@ class Connection {
   void prepare_once(const Statement& statement);
   /// How often the server warned: of a COMMIT that its standbys may not have, above all.
   unsigned warnings() const { return warnings_.count; }
+  /// The server's words, in its language.
+  const std::string& last_warning() const { return warnings_.last; }
   void count_into(telemetry::Counter& statements) { statements_ = &statements; }
   /// The transaction that is open has done all it was for: its COMMIT can travel with what comes next.
   void leave_open() { left_open_ = true; }
@@ -50,11 +52,13 @@ class Connection {
  private:
   struct Warnings final : pqxx::errorhandler {
     using errorhandler::errorhandler;
-    bool operator()(const char*) noexcept override {
+    bool operator()(const char* text) noexcept override {
       ++count;
+      last = text;
       return false;
     }
     unsigned count = 0;
+    std::string last;
   };
 
   pqxx::connection connection_;

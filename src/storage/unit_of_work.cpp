@@ -122,7 +122,9 @@ void PgUnitOfWork::commit() {
     if (doubt.xid.empty()) throw;
     throw doubt;
   }
-  if (mode_ == domain::JobMode::kWrite && connection_.warnings() != warnings) throw CommitNotReplicated{};
+  if (mode_ == domain::JobMode::kWrite && connection_.warnings() != warnings) {
+    throw CommitNotReplicated{connection_.last_warning()};
+  }
 }
 
 }  // namespace belfry::storage

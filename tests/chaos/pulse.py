@@ -23,8 +23,8 @@ class Pulse(threading.Thread):
             late = at - before - int(STEP * 1e9)
             before = at
             if late > NOTABLE:
+                self._times.append(at)  # first: others look for as many as there are sums
                 self._sums.append(self._sums[-1] + late)
-                self._times.append(at)
                 self.worst = max(self.worst, late / 1e9)
 
     def late(self, begun, done):

@@ -467,6 +467,7 @@ def test_a_synchronous_standby_that_is_away(start, copied):
                 for room in crowd.rooms:
                     (admin.posts if room.posts else admin.messages)(room.channel)
             assert node.ready()
+            wait.until(lambda: "canceling wait for synchronous replication" in node.log(), "the log has the server's words")
         finally:
             os.kill(receiver, signal.SIGCONT)
         wait.until(lambda: Standby.streams(primary), "the standby streams")
