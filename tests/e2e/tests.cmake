@@ -14,10 +14,11 @@ else()
   target_link_libraries(belfry_next PRIVATE belfry_app belfry_flags)
   file(GLOB e2e_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/test_*.py)
   set(e2e_names "")
+  # What hangs says where, before ctest ends it.
   foreach(file IN LISTS e2e_files)
     get_filename_component(stem ${file} NAME_WE)
     string(REGEX REPLACE "^test_" "e2e_" name ${stem})
-    add_test(NAME ${name} COMMAND ${BELFRY_E2E_PYTHON} -B -m pytest -q -p no:cacheprovider ${file})
+    add_test(NAME ${name} COMMAND ${BELFRY_E2E_PYTHON} -B -m pytest -q -p no:cacheprovider -o faulthandler_timeout=150 ${file})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS e2e ENVIRONMENT
       "BELFRY_BINARY=$<TARGET_FILE:belfry>;BELFRY_NEXT_BINARY=$<TARGET_FILE:belfry_next>;BELFRY_E2E_COVERAGE=${CMAKE_BINARY_DIR}/e2e-coverage")
     if(stem STREQUAL "test_deploys")

@@ -71,9 +71,10 @@ class Member:
             self._pushed.append(answer)
 
     async def _frame(self):
-        frame = json.loads(await self._socket.recv())
+        text = await self._socket.recv()
+        frame = json.loads(text)
         if self._checked:
-            record.frame_in(frame)
+            record.frame_in(frame, text)
         return frame
 
     def _apply(self, frame):

@@ -27,6 +27,7 @@ violations = []
 seen = {"operations": {}, "reasons": {}, "client": {}, "server": {}, "gaps": {}, "left": {}, "close": {}}
 _lock = threading.Lock()
 _validators = {}
+_recent = {}  # texts of frames that were found right, the oldest first
 
 
 def _note(kind, name):
@@ -217,13 +218,28 @@ def messages():
     return {name for name, _ in _CLIENT.values()}, {name for name, _ in _SERVER.values()}
 
 
+def _known(text):
+    with _lock:
+        return text in _recent
+
+
+def _remember(text):
+    if text is None:
+        return
+    with _lock:
+        _recent[text] = None
+        if len(_recent) > 1000:
+            del _recent[next(iter(_recent))]
+
+
 def frame_out(frame):
     found = _CLIENT.get((frame.get("event"), None))
     if found and _validator(ASYNCAPI, found[0], found[1]).is_valid(frame):
         _note("client", found[0])
 
 
-def frame_in(frame):
+def frame_in(frame, text=None):
+    """`text`: the frame as it came. All sockets of a room get the same bytes, which are held against the document once."""
     if not isinstance(frame, dict):
         _violate(f"frame is no object: {json.dumps(frame)[:300]}")
         return
@@ -233,7 +249,8 @@ def frame_in(frame):
         _violate(f"undeclared frame: {json.dumps(frame)[:400]}")
         return
     name, payload = found
-    _check(ASYNCAPI, name, payload, frame, f"frame {name}")
+    if not _known(text) and _check(ASYNCAPI, name, payload, frame, f"frame {name}"):
+        _remember(text)
     _note("server", name)
     data = frame.get("data") or {}
     if isinstance(data, dict) and data.get("gapReason"):
