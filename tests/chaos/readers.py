@@ -37,6 +37,10 @@ class Connection:
         self.raw.socket.close()
         self.rec("closed", reader=self.name, at=self.read_at)
 
+    def hurry(self):
+        """A slow reader has no time left: see RawSocket.hurry."""
+        self.raw.hurry()
+
     def read(self, wait):
         """Takes what is there, waiting at most `wait` for the first frame. Raises when the line is gone."""
         if not self.raw._buffer:
@@ -197,6 +201,8 @@ class Reader(Actor):
         if time.monotonic() < self.next_move:
             return
         self.next_move = time.monotonic() + self.rng.random() * 0.5
+        if self.sleepy and self.world.quiet.is_set():
+            self.connection.hurry()
         if self.world.quiet.is_set() or not self.restless:
             self.come_back()
             return

@@ -45,6 +45,9 @@ class SocketIoConnection(Connection):
     def entered(self):
         return self.session.connected
 
+    def hurry(self):
+        self.session.engine.hurry()
+
     def read(self, wait):
         engine, asked = self.session.engine, now()
         if not engine.ready(0):

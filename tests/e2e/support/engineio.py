@@ -177,6 +177,10 @@ class Engine:
             self.drop()
             raise
 
+    def hurry(self):
+        if isinstance(self.line, WebSocketLine):
+            self.line.hurry()
+
     def _first(self):
         if not self.line.ready(WAIT):
             raise Gone("not opened in time")

@@ -273,7 +273,7 @@ class RawSocket:
         self.socket.close()
 
     def hurry(self):
-        """Ends the slowness of a small receive buffer: through a window of some KB the kernel may need a timer for each of them."""
+        """Ends the slowness of a small receive buffer: through it the kernel may come to send 2 KB each 0.2 s, and stay so."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
 
     def frame(self, opcode, payload=b"", fin=True, masked=True, rsv=0):
