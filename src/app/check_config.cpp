@@ -48,7 +48,8 @@ int print_settings(const config::Loaded& loaded, bool connect) {
   }
   if (!connect) return 0;
   const auto health = ask_database(loaded.settings);
-  std::puts(health.ready ? "database: ready" : fmt::format("database: not ready: {}", one_line(health.reason)).c_str());
+  std::puts(health.ready ? "database: ready"
+                         : fmt::format("database: not ready: {}", one_line(health.whole())).c_str());
   return health.ready ? 0 : kExitFailed;
 }
 

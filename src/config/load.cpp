@@ -18,15 +18,22 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > 80 ? "…\"" : "\"");
 }
 
-/// A bus's address may hold a password, well formed or not.
+/// An address may hold a password, well formed or not.
 bool may_hold_password(const Key& key, std::string_view text) {
-  return key.name == "bus" && text.find(':') != std::string_view::npos;
+  constexpr std::array<std::string_view, 3> kAddresses{"bus", "entitlements", "jwt_jwks"};
+  return std::ranges::find(kAddresses, key.name) != kAddresses.end() && text.find(':') != std::string_view::npos;
 }
 
-std::string without_credentials(const Key& key, const std::string& text) {
+std::string without_credentials(const Key& key, std::string text) {
+  if (!may_hold_password(key, text)) return text;
+  const auto host = text.find("//");
+  if (host == std::string::npos) return "…";
+  // Of a service whose path may be what nobody is to know, the host is shown.
+  const auto path = text.find('/', host + 2);
+  if (key.name == "entitlements" && path != std::string::npos && path + 1 < text.size())
+    text = text.substr(0, path + 1) + "…";
   const auto end = text.rfind('@');
-  if (end == std::string::npos || !may_hold_password(key, text)) return text;
-  return text.substr(0, text.find("//") + 2) + "…" + text.substr(end);
+  return end == std::string::npos ? text : text.substr(0, host + 2) + "…" + text.substr(end);
 }
 
 const std::string* find(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view name) {

@@ -51,6 +51,19 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
+/// Whether libpq takes a part of the password for something else, and then names it when that cannot be reached: before
+/// the first `@` stand user and password, unless a `/` comes first.
+bool is_unclear(std::string_view url) {
+  if (!is_uri(url)) return false;
+  const std::size_t first = std::min(url.find_first_of("@/", url.find("://") + 3), url.size());
+  return url.substr(first, std::min(url.find('?', first), url.size()) - first).find('@', 1) != std::string_view::npos;
+}
+
+/// What libpq says of a text that it cannot parse names pieces of it.
+bool tells_of_the_url(std::string_view text) {
+  return text.contains("connection info string") || text.contains("connection option") || text.contains("URI");
+}
+
 }  // namespace
 
 std::string make_conninfo(const std::string& url, const ConnectionSettings& settings) {
@@ -95,16 +108,19 @@ std::string make_conninfo(const std::string& url, const ConnectionSettings& sett
 }
 
 std::string without_password(std::string text, const std::string& url) {
+  if (is_unclear(url) || tells_of_the_url(text)) {
+    return "(what the driver says is not shown, since it may hold a part of the password: write '@', '/', ':' and '?' "
+           "in a password as %40, %2F, %3A and %3F, or quote it in a key=value list)";
+  }
   std::string secret;
   const bool uri = is_uri(url);
   if (const auto at = find_value(url, "password", uri)) {
     secret = url.substr(at->first, at->second - at->first);
   } else if (uri) {
     const std::size_t start = url.find("://") + 3;
-    const std::size_t end = url.find_first_of("/?", start);
-    const std::size_t host = url.rfind('@', end);
+    const std::size_t host = url.find_first_of("@/", start);
     const std::size_t colon = url.find(':', start);
-    if (host != std::string::npos && host > start && colon < host) secret = url.substr(colon + 1, host - colon - 1);
+    if (host != std::string::npos && url[host] == '@' && colon < host) secret = url.substr(colon + 1, host - colon - 1);
   }
   for (std::size_t at = 0; !secret.empty() && (at = text.find(secret, at)) != std::string::npos; at += 3) {
     text.replace(at, secret.size(), "***");

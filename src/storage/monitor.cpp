@@ -114,10 +114,10 @@ Health Monitor::look() {
     engine_.schema = health.ready ? SchemaState::kFits : SchemaState::kUnfit;
     return health;
   } catch (const Unreachable& e) {
-    return {false, fmt::format("the database cannot be reached: {}", e.what())};
+    return {false, "the database cannot be reached", e.what()};
   } catch (const std::exception& e) {
     link_.drop();
-    return {false, fmt::format("the database does not answer: {}", without_password(e.what(), engine_.options.url))};
+    return {false, "the database does not answer", without_password(e.what(), engine_.options.url)};
   }
 }
 
@@ -129,12 +129,12 @@ void Monitor::conclude(Health found) {
   }
   {
     const std::lock_guard lock(mutex_);
-    changed = !stopping_ && (found.ready != health_.ready || found.reason != health_.reason);
+    changed = !stopping_ && (found.ready != health_.ready || found.whole() != health_.whole());
     if (!stopping_) health_ = found;
   }
   if (!found.ready) {
     away_ = true;
-    if (changed) telemetry::warn("database_not_ready", {{"reason", found.reason}});
+    if (changed) telemetry::warn("database_not_ready", {{"reason", found.whole()}});
     return;
   }
   if (changed) telemetry::info("database_ready");

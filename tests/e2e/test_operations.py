@@ -126,6 +126,17 @@ def test_an_outage_of_the_database_is_503_and_loses_no_acknowledged_write(start)
         private.destroy()
 
 
+def test_no_part_of_the_databases_password_is_told(start):
+    node = start("postgresql://belfry:Ab3xK/9Qz@localhost/belfry", ready=False)  # libpq takes Ab3xK for a port
+    wait.until(lambda: '"database_not_ready"' in node.log(), "it has tried")
+    with node.client() as client:
+        told = client.get("/readyz", expect=503).body["message"]
+    assert told == "the database cannot be reached"
+    assert "%2F" in node.log(), "the operator learns what to do"
+    for part in ("Ab3", "9Qz"):
+        assert part not in node.log()
+
+
 def test_a_joined_room_goes_on_after_an_outage(start):
     private = Cluster()
     try:

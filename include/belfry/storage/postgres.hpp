@@ -46,10 +46,13 @@ class PostgresDatabase final : public domain::Database {
   void start();
   /// Refuses new jobs, lets running transactions end, answers queued jobs with kUnavailable, joins the threads.
   void stop();
-  /// Whether the database answers and its schema fits this binary; the reason is a line for an operator. Any thread.
+  /// Whether the database answers and its schema fits this binary. Any thread.
   struct Health {
     bool ready = false;
-    std::string reason;
+    std::string reason;    ///< a line that everybody may read
+    std::string detail{};  ///< what the driver said, if it did: for the operator's eyes, without the password
+
+    std::string whole() const { return detail.empty() ? reason : reason + ": " + detail; }
   };
   Health health() const;
 

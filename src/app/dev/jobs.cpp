@@ -41,7 +41,7 @@ void Jobs::wait_until_ready() {
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   auto health = database_.health();
   while (!health.ready) {
-    if (std::chrono::steady_clock::now() > deadline) throw JobFailed(health.reason);
+    if (std::chrono::steady_clock::now() > deadline) throw JobFailed(health.whole());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     health = database_.health();
   }

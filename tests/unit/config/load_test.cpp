@@ -145,6 +145,20 @@ TEST(LoadTest, EveryKeyCanBeSetFromTheEnvironment) {
   EXPECT_TRUE(settings.test_echo);
 }
 
+TEST(LoadTest, WhatAnAddressHidesIsNotShown) {
+  const auto loaded = load_well(make_input({}, {{"BELFRY_ENTITLEMENTS", "https://shop.test:8443/hook/hush"},
+                                                {"BELFRY_JWT_JWKS", "https://me:hush@issuer.test/jwks.json"}}));
+  EXPECT_EQ(effective(loaded, "entitlements").value, "https://shop.test:8443/…");
+  EXPECT_EQ(effective(loaded, "jwt_jwks").value, "https://…@issuer.test/jwks.json");
+  const auto plain =
+      load_well(make_input({}, {{"BELFRY_ENTITLEMENTS", "http://shop.test"}, {"BELFRY_JWT_JWKS", "/etc/keys.json"}}));
+  EXPECT_EQ(effective(plain, "entitlements").value, "http://shop.test");
+  EXPECT_EQ(effective(plain, "jwt_jwks").value, "/etc/keys.json");
+  for (const auto& line : problems(make_input({}, {{"BELFRY_ENTITLEMENTS", "ftp://shop.test/hush"}}))) {
+    EXPECT_EQ(line.find("hush"), std::string::npos) << line;
+  }
+}
+
 TEST(LoadTest, NatsServersAreTakenFromTheBusAndTheirPasswordIsNotShown) {
   const auto loaded = load_well(make_input({}, {{"BELFRY_BUS", "nats://me:hush@a:1,b:2"}}));
   EXPECT_EQ(loaded.settings.bus, Bus::kNats);
