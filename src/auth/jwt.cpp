@@ -99,11 +99,16 @@ class JwtAuthenticator final : public Authenticator {
     return token.kid.empty() && fitting == 1 ? only : nullptr;
   }
 
-  bool stale() const { return !fetched_at_ || clock_.now() - *fetched_at_ > options_.jwks_max_age; }
+  /// Since a moment that may have been kept before the clock was set back: then it is as long ago as can be.
+  std::chrono::nanoseconds age(core::TimePoint at) const {
+    const auto now = clock_.now();
+    return now < at ? std::chrono::nanoseconds::max() : std::chrono::nanoseconds(now - at);
+  }
+  bool stale() const { return !fetched_at_ || age(*fetched_at_) > options_.jwks_max_age; }
   /// The newest thing known of the issuer is that it could not say which keys an old set still has.
   bool issuer_away() const {
     return failed_at_ && fetched_at_ && *failed_at_ - *fetched_at_ > options_.jwks_max_age &&
-           clock_.now() - *failed_at_ <= options_.jwks_max_age;
+           age(*failed_at_) <= options_.jwks_max_age;
   }
   /// Whether the keys at hand answer without waiting. Old ones do while the issuer is away; it is asked again
   /// meanwhile, which forgets tokens and keys at once if its answer is there at once.
@@ -113,9 +118,7 @@ class JwtAuthenticator final : public Authenticator {
     if (!fetching_ && may_fetch()) fetch();
     return true;
   }
-  bool may_fetch() const {
-    return fetching_ || !tried_at_ || clock_.now() - *tried_at_ >= options_.jwks_refresh_interval;
-  }
+  bool may_fetch() const { return fetching_ || !tried_at_ || age(*tried_at_) >= options_.jwks_refresh_interval; }
 
   /// Between two allowed fetches: the old keys go on serving; a key nobody knows is no valid token once a set was read.
   Result<Identity> answer_without_fetch(std::string_view token, const ParsedToken& parsed, Leeway leeway) {

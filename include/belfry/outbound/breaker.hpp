@@ -13,7 +13,11 @@ class Breaker {
   Breaker(int threshold, std::chrono::milliseconds pause, const core::Clock& clock)
       : threshold_(threshold), pause_(pause), clock_(clock) {}
 
-  bool allows() const { return failures_ < threshold_ || clock_.now() >= retry_at_; }
+  bool allows() const {
+    if (failures_ < threshold_) return true;
+    const auto left = retry_at_ - clock_.now();
+    return left <= left.zero() || left > pause_;  // more than a pause is left: the clock was set back
+  }
   void succeeded() { failures_ = 0; }
   void failed() {
     if (failures_ < threshold_) ++failures_;

@@ -148,6 +148,24 @@ TEST_F(GrantServiceTest, ASilentServiceIsNotAskedForEveryRequest) {
   EXPECT_EQ(calls_.size(), 1U) << "closed again after a success";
 }
 
+TEST_F(GrantServiceTest, AClockThatIsSetBackMakesNothingFresh) {
+  ask({question(kAda, "vip")});
+  answer(grants(kAda, "vip", R"({"active":true,"validUntil":null})"));
+  clock_.at -= seconds(3600);
+  ask({question(kAda, "vip")});
+  EXPECT_EQ(calls_.size(), 1U) << "nobody knows how old the remembered answer is";
+  answer("", 500);
+  for (int i = 0; i < 4; ++i) {
+    ask({question(kAda, "vip")});
+    answer("", 500);
+  }
+  ask({question(kAda, "vip")});
+  EXPECT_TRUE(calls_.empty());
+  clock_.at -= seconds(3600);
+  ask({question(kAda, "vip")});
+  EXPECT_EQ(calls_.size(), 1U) << "a pause does not last an hour";
+}
+
 TEST_F(GrantServiceTest, ForgetAndFreshAskAgain) {
   ask({question(kAda, "vip")});
   answer(grants(kAda, "vip", R"({"active":true,"validUntil":null})"));

@@ -349,6 +349,19 @@ TEST_F(Jwks, AnUnknownKidRefreshesAtABoundedRate) {
   EXPECT_EQ(fetches_, 2);
 }
 
+TEST_F(Jwks, AClockThatIsSetBackKeepsNoOldKeys) {
+  const KeyPair old_key = make_key("EdDSA", "old");
+  const KeyPair new_key = make_key("EdDSA", "new");
+  set_ = set_of({&old_key});
+  const std::string token = old_key.sign(claims("", 1'900'000'000), R"(,"kid":"old")");
+  ASSERT_TRUE(verify(*auth_, token, Leeway::kHttp).accepted());
+  set_ = set_of({&new_key});
+  clock_.at -= seconds(3600);
+  EXPECT_TRUE(verify(*auth_, new_key.sign(claims("", 1'900'000'000), R"(,"kid":"new")"), Leeway::kHttp).accepted());
+  EXPECT_EQ(verify(*auth_, token, Leeway::kHttp).reason(), Reason::kTokenInvalid);
+  EXPECT_EQ(fetches_, 2);
+}
+
 TEST_F(Jwks, WaitersShareOneFetch) {
   const KeyPair key = make_key("EdDSA", "k");
   hold_ = true;
