@@ -56,9 +56,9 @@ std::size_t raise_descriptor_limit() {
 net::Limits network_limits(const config::Settings& settings) {
   net::Limits limits;
   limits.handshakes_per_second = settings.ws_handshake_rate;
-  // A GET is held until the next ping at the latest.
-  limits.poll_timeout = std::max(limits.poll_timeout,
-                                 std::chrono::ceil<std::chrono::seconds>(settings.socketio_ping_interval) + kPollSlack);
+  // A GET is held until the next ping at the latest, which is an interval after the pong to the last one.
+  const auto held = settings.socketio_ping_interval + settings.socketio_ping_timeout;
+  limits.poll_timeout = std::max(limits.poll_timeout, std::chrono::ceil<std::chrono::seconds>(held) + kPollSlack);
   const auto descriptors = raise_descriptor_limit();
   const auto reserved = kReservedDescriptors + kLoopDescriptors * static_cast<std::size_t>(settings.io_threads - 1);
   const auto available = descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2;

@@ -31,6 +31,7 @@ void Hub::join(Subscriber& subscriber, const domain::RoomTarget& target,
 void Hub::leave(Subscriber& subscriber, const domain::RoomKey& room) { impl_->leave(subscriber, room); }
 void Hub::remove(Subscriber& subscriber) { impl_->remove(subscriber); }
 void Hub::drained(Subscriber& subscriber) { impl_->drained(subscriber); }
+bool Hub::has_expired(Subscriber& subscriber) const { return impl_->has_expired(subscriber); }
 void Hub::actor_changed(Subscriber& subscriber) { impl_->actor_changed(subscriber); }
 void Hub::on_commit(const domain::CommitNotice& notice) { impl_->on_commit(notice); }
 void Hub::on_hint(const std::optional<domain::LogHint>& hint) { impl_->on_hint(hint); }

@@ -40,6 +40,7 @@ class HubCore : public std::enable_shared_from_this<HubCore> {
   void leave(Subscriber& subscriber, const domain::RoomKey& room);
   void remove(Subscriber& subscriber);
   void drained(Subscriber& subscriber);
+  bool has_expired(Subscriber& subscriber) const;
   void actor_changed(Subscriber& subscriber);
   void on_commit(const domain::CommitNotice& notice);
   /// Of one room, or of any.

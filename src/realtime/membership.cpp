@@ -156,6 +156,13 @@ void HubCore::drained(Subscriber& subscriber) {
   pump_refills();
 }
 
+bool HubCore::has_expired(Subscriber& subscriber) const {
+  const auto at = members_.find(&subscriber);
+  return at != members_.end() && std::ranges::any_of(at->second->subscriptions, [now = clock_.now()](const auto& sub) {
+           return sub->valid_until && now >= *sub->valid_until;
+         });
+}
+
 void HubCore::actor_changed(Subscriber& subscriber) {
   const auto at = members_.find(&subscriber);
   if (at == members_.end()) return;

@@ -38,8 +38,8 @@ class World {
       case 1:
         return post(text);
       case 2:
-        if (post_runs_) session_.post_done();
-        post_runs_ = false;
+        if (post_runs_ || post_let_go_) session_.post_done();
+        (post_let_go_ ? post_let_go_ : post_runs_) = false;
         return;
       case 3:
         if (!session_.may_probe()) return;
@@ -98,7 +98,7 @@ class World {
   }
 
   void tick() {
-    run(session_.tick(now_));
+    run(session_.tick(now_, false));
     check(session_.next_deadline() > now_);
   }
 
@@ -133,6 +133,7 @@ class World {
     check(std::exchange(posted_, false) && !post_runs_);
     post_runs_ = true;
   }
+  void on(const LetPostGo&) { check(std::exchange(post_runs_, false) && !std::exchange(post_let_go_, true)); }
   void on(const RefusePost&) { check(std::exchange(posted_, false)); }
   void on(const SendText& sent) {
     check(sent.line == Line::kMain ? main_ : probe_);
@@ -159,6 +160,7 @@ class World {
   TimePoint now_{std::chrono::hours(1)};
   EngineSession session_;
   bool get_waits_ = false, waited_ = false, asked_ = false, posted_ = false, post_runs_ = false;
+  bool post_let_go_ = false;
   bool main_ = false, probe_ = false, over_ = false;
   int sent_ = 0;
   std::deque<std::string> expected_;

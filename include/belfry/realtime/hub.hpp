@@ -88,6 +88,8 @@ class Hub {
   void remove(Subscriber& subscriber);
   /// The subscriber is writable again: refills what it missed.
   void drained(Subscriber& subscriber);
+  /// Whether the clock has ended a right that one of its rooms needs.
+  bool has_expired(Subscriber& subscriber) const;
   /// The subscriber's actor is another now (a renewed token with another role): every room of it is decided again.
   void actor_changed(Subscriber& subscriber);
 

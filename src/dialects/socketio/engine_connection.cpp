@@ -110,22 +110,28 @@ std::optional<Line> EngineConnection::name_of(const EngineLine& line) const {
 void EngineConnection::text(const EngineLine& line, std::string_view text, std::move_only_function<void()> done) {
   const auto name = name_of(line);
   if (!name || engine_.over()) return done();
-  auto actions = engine_.text(*name, text, now());
-  perform(std::move(actions));
-  arrived_.emplace_back(std::move(done));
-  deliver();
+  perform(engine_.text(*name, text, now()));
+  done_behind(*name, std::move(done));
 }
 
 void EngineConnection::binary(const EngineLine& line, std::string_view bytes, std::move_only_function<void()> done) {
   const auto name = name_of(line);
   if (!name || engine_.over()) return done();
   perform(engine_.binary(*name, std::string(bytes)));
+  done_behind(*name, std::move(done));
+}
+
+/// The next frame of the session's line waits for what this one delivered. A probe delivers nothing, and what was
+/// delivered before it may wait for the upgrade.
+void EngineConnection::done_behind(Line line, std::move_only_function<void()> done) {
+  if (line == Line::kProbe) return done();
   arrived_.emplace_back(std::move(done));
   deliver();
 }
 
 void EngineConnection::writable_again(const EngineLine& line) {
   if (&line != main_ || engine_.over()) return;
+  behind_ = false;
   session_->on_writable();
   deliver();
 }
@@ -155,7 +161,7 @@ void EngineConnection::send(const realtime::SharedFrame& frame) {
 
 bool EngineConnection::offer(const realtime::SharedFrame& frame) {
   if (engine_.over()) return false;
-  if (direct()) return main_->sink().offer(frame);
+  if (direct()) return in_time(main_->sink().offer(frame));
   if (!engine_.writable()) return false;
   for (std::size_t i = 0; i < frame->count(); ++i) put(frame->text(i));
   return true;
@@ -163,7 +169,7 @@ bool EngineConnection::offer(const realtime::SharedFrame& frame) {
 
 bool EngineConnection::offer(const realtime::SharedFrame& frame, std::span<const std::string_view> tails) {
   if (engine_.over()) return false;
-  if (direct()) return main_->sink().offer(frame, tails);
+  if (direct()) return in_time(main_->sink().offer(frame, tails));
   if (!engine_.writable()) return false;
   for (std::size_t i = 0; i < frame->count(); ++i) {
     put(std::string(frame->head(i)).append(frame->body(i)).append(tails[i]));
@@ -186,7 +192,12 @@ void EngineConnection::send_binary(std::string_view bytes) {
 
 bool EngineConnection::writable() const {
   if (engine_.over()) return false;
-  return direct() ? main_->sink().writable() : engine_.writable();
+  return direct() ? in_time(main_->sink().writable()) : engine_.writable();
+}
+
+bool EngineConnection::in_time(bool writable) const {
+  if (!writable) behind_ = true;
+  return writable;
 }
 
 void EngineConnection::close(CloseCode code, std::string_view /*reason*/) { perform(engine_.close(code, now())); }
@@ -225,10 +236,15 @@ void EngineConnection::run(RefuseGet /*action*/) {
 }
 
 void EngineConnection::run(AnswerPost /*action*/) {
-  arrived_.emplace_back([this, answer = std::exchange(fresh_, nullptr)]() mutable {
+  posted_ = std::make_shared<Answer>(std::exchange(fresh_, nullptr));
+  arrived_.emplace_back([this, posted = posted_] {
     engine_.post_done();
-    if (answer) answer(with_body("ok"));
+    if (auto answer = std::exchange(*posted, nullptr)) answer(with_body("ok"));
   });
+}
+
+void EngineConnection::run(LetPostGo /*action*/) {
+  if (auto answer = std::exchange(*posted_, nullptr)) answer(with_body("ok"));
 }
 
 void EngineConnection::run(RefusePost action) {
@@ -301,6 +317,7 @@ void EngineConnection::deliver() {
     auto next = std::move(arrived_.front());
     arrived_.pop_front();
     if (owed) {
+      if (direct()) writable();  // as `net` asks when it hears of it, which decides whether it reads on
       std::get<Done>(next)();
     } else if (!engine_.over()) {
       deliver_one(std::get<EnginePacket>(next));
@@ -338,7 +355,8 @@ void EngineConnection::arm() {
   armed_for_ = deadline;
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
   timer_ = parts_.wheel.after(std::max(delay, std::chrono::milliseconds{1}), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->perform(self->engine_.tick(self->now()));
+    const auto self = weak.lock();
+    if (self) self->perform(self->engine_.tick(self->now(), self->behind_));
   });
 }
 

@@ -88,6 +88,7 @@ class EngineConnection final : public FrameSink, public std::enable_shared_from_
   void run(AnswerGet action);
   void run(RefuseGet action);
   void run(AnswerPost action);
+  void run(LetPostGo action);
   void run(RefusePost action);
   void run(SendText action);
   void run(SendBinary action);
@@ -97,6 +98,8 @@ class EngineConnection final : public FrameSink, public std::enable_shared_from_
   void run(Writable action);
   void run(Over action);
   void put(std::string_view text);
+  void done_behind(Line line, std::move_only_function<void()> done);
+  bool in_time(bool writable) const;
   void deliver();
   void deliver_one(const EnginePacket& message);
   void given_up(std::uint32_t get);
@@ -111,15 +114,17 @@ class EngineConnection final : public FrameSink, public std::enable_shared_from_
   std::function<void()> on_over_;
   EngineLine* main_ = nullptr;
   EngineLine* probe_ = nullptr;
-  Answer fresh_;    ///< of the request that just came
-  Answer waiting_;  ///< of the GET that is held
+  Answer fresh_;                    ///< of the request that just came
+  Answer waiting_;                  ///< of the GET that is held
+  std::shared_ptr<Answer> posted_;  ///< of the POST that came last; empty once it is answered
   std::uint32_t gets_ = 0;
   std::uint32_t waiting_number_ = 0;
   std::deque<Arrived> arrived_;
   bool running_ = false;  ///< a message is with the session, and not done
   bool looping_ = false;  ///< `deliver` is on the stack
   bool flushing_ = false;
-  std::size_t accounted_ = 0;  ///< of what is kept, in the metrics
+  mutable bool behind_ = false;  ///< the WebSocket has not taken what was sent, and is not read until it has
+  std::size_t accounted_ = 0;    ///< of what is kept, in the metrics
   runtime::Wheel::Timer timer_;
   EngineSession::TimePoint armed_for_ = EngineSession::TimePoint::max();
 };

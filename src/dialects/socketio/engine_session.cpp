@@ -83,6 +83,7 @@ Actions EngineSession::post(std::string_view body, TimePoint now) {
   if (!why || *why == EngineEnd::kClosedByClient) {
     post_running_ = true;
     act(AnswerPost{});
+    if (probe_ == Probe::kAnswered) let_post_go();
   } else {
     act(RefusePost{*why == EngineEnd::kTooLarge ? 413 : 400});
   }
@@ -168,6 +169,7 @@ void EngineSession::take_probe(std::string_view text, TimePoint now) {
     noop_at_ = now + options_.noop_interval;
     act(SendText{Line::kProbe, encode_text({EngineType::kPong, false, std::string(kProbe)})});
     if (get_waits_) let_get_go(now);
+    let_post_go();
   } else if (probe_ == Probe::kAnswered && is(EngineType::kUpgrade, "")) {
     upgrade();
   } else {
@@ -251,6 +253,15 @@ void EngineSession::let_get_go(TimePoint now) {
   answer_get();
 }
 
+/// Stock clients upgrade when neither GET nor POST is under way, and take nothing until then: what the POST delivered
+/// may wait for just that.
+void EngineSession::let_post_go() {
+  if (!post_running_ || post_let_go_) return;
+  post_running_ = false;
+  post_let_go_ = true;
+  act(LetPostGo{});
+}
+
 bool EngineSession::writable() const {
   if (transport_ == EngineTransport::kWebSocket || kept_bytes_ < options_.max_buffered) return true;
   told_full_ = true;
@@ -290,15 +301,18 @@ void EngineSession::ping(TimePoint now) {
   pong_due_ = now + options_.ping_timeout;
   ping_kept_ = transport_ == EngineTransport::kPolling;
   put({EngineType::kPing});
+  // In front of what a slow line would take longer for than a pong may take.
+  if (ping_kept_) std::ranges::rotate(kept_, kept_.end() - 1);
   if (get_waits_) answer_get();
 }
 
-Actions EngineSession::tick(TimePoint now) {
+Actions EngineSession::tick(TimePoint now, bool behind) {
   if (over_) return {};
   if (closing_) {
     if (linger_until_ <= now) end(EngineEnd::kClosedByServer);
     return taken();
   }
+  if (late(now) && behind) pong_due_ = now + options_.ping_timeout;
   if (late(now)) {
     end(EngineEnd::kPingTimeout, CloseCode::kGoingAway);
     return taken();

@@ -54,6 +54,9 @@ struct RefuseGet {  ///< the one that just came: 400
 struct AnswerPost {  ///< the one that just came, once all that it delivered is done: 200 `ok`, then `post_done`
   friend bool operator==(const AnswerPost&, const AnswerPost&) = default;
 };
+struct LetPostGo {  ///< the one that waits for its answer: 200 `ok` now; `post_done` still comes when all is done
+  friend bool operator==(const LetPostGo&, const LetPostGo&) = default;
+};
 struct RefusePost {  ///< the one that just came
   int status = 400;
   friend bool operator==(const RefusePost&, const RefusePost&) = default;
@@ -86,8 +89,8 @@ struct Over {  ///< the last one; a POST whose commands still run is answered wh
   EngineEnd why = EngineEnd::kClosedByServer;
   friend bool operator==(const Over&, const Over&) = default;
 };
-using Action = std::variant<AnswerGet, RefuseGet, AnswerPost, RefusePost, SendText, SendBinary, CloseLine, Promote,
-                            Deliver, Writable, Over>;
+using Action = std::variant<AnswerGet, RefuseGet, AnswerPost, LetPostGo, RefusePost, SendText, SendBinary, CloseLine,
+                            Promote, Deliver, Writable, Over>;
 using Actions = std::vector<Action>;
 
 /// One Engine.IO 4 session, without sockets, requests and clock: each call says what arrived and when, and returns what
@@ -109,7 +112,8 @@ class EngineSession {
   /// A GET was answered, and its connection ended before the answer had left.
   Actions answer_lost();
   Actions post(std::string_view body, TimePoint now);
-  void post_done() { post_running_ = false; }
+  /// What the oldest POST delivered is done.
+  void post_done() { (post_let_go_ ? post_let_go_ : post_running_) = false; }
   /// Whether another WebSocket for this session is let in. Ask before the handshake, and again after it.
   bool may_probe() const;
   void probe_opened(TimePoint now);
@@ -125,8 +129,9 @@ class EngineSession {
   Actions flush();
   /// What is kept goes out first. Polling lingers until a GET has fetched it.
   Actions close(CloseCode code, TimePoint now);
-  /// At `next_deadline` or later.
-  Actions tick(TimePoint now);
+  /// At `next_deadline` or later. `behind`: the session's WebSocket has not yet taken what was sent before, and is not
+  /// read meanwhile; how long it may take is for `net` to say.
+  Actions tick(TimePoint now, bool behind);
   /// TimePoint::max() when there is none.
   TimePoint next_deadline() const;
 
@@ -160,6 +165,7 @@ class EngineSession {
   enum class Much : std::uint8_t { kOneAnswer, kAll };
   void answer_get(Much much = Much::kOneAnswer);
   void let_get_go(TimePoint now);
+  void let_post_go();
   void ping(TimePoint now);
   void end(EngineEnd why, CloseCode code = CloseCode::kProtocolError);
 
@@ -168,7 +174,8 @@ class EngineSession {
   EngineTransport transport_;
   Probe probe_ = Probe::kNone;
   bool get_waits_ = false;
-  bool post_running_ = false;
+  bool post_running_ = false;  ///< a POST waits for its answer
+  bool post_let_go_ = false;   ///< one was answered before all that it delivered is done: one at most
   bool closing_ = false;
   bool over_ = false;
   bool ping_kept_ = false;  ///< the last ping waits for a GET: nobody can have answered it

@@ -60,7 +60,11 @@ void RoomSocket::connect(const std::optional<wire::Value>& auth, const Caller& c
   answer_ = std::move(connected);
   const auto* object = auth ? &*auth : nullptr;
   presented_ = {text_in(object, "pid"), text_in(object, "offset")};
-  identify(object, caller);
+  // First, so that no ticket is used up by a connection that cannot be answered.
+  parts_.key.want(later(*this, [this, auth, caller](const Result<void>& known) {
+    if (!known) return refuse_connection(known.error());
+    identify(auth ? &*auth : nullptr, caller);
+  }));
 }
 
 void RoomSocket::identify(const wire::Value* auth, const Caller& caller) {
@@ -86,10 +90,7 @@ void RoomSocket::identify(const wire::Value* auth, const Caller& caller) {
 
 void RoomSocket::identified(Result<std::optional<auth::Identity>> identity) {
   if (!identity) return refuse_connection(identity.error());
-  parts_.key.want(later(*this, [this, identity = std::move(*identity)](const Result<void>& known) mutable {
-    if (!known) return refuse_connection(known.error());
-    admit(std::move(identity));
-  }));
+  admit(std::move(*identity));
 }
 
 /// Who cannot be told yes or no comes back by itself when only the connection ends.
@@ -137,7 +138,9 @@ void RoomSocket::resume(Positions positions) {
 void RoomSocket::resumed(const std::optional<Resumed>& outcome) {
   resumption_ = nullptr;
   if (!conversation_->goes_on()) return;
-  const auto missed = outcome && !spoiled_ ? encode_missed(*outcome) : std::nullopt;
+  // What was missed is not delivered from the instant on at which the right to it ends, which the hub may tell later.
+  const bool proved = outcome && !spoiled_ && !parts_.rooms.hub.has_expired(*conversation_);
+  const auto missed = proved ? encode_missed(*outcome) : std::nullopt;
   if (missed) {
     parts_.rooms.metrics.socketio_recovered.add();
     return go_on(*outcome, *missed);

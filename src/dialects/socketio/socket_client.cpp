@@ -1,5 +1,6 @@
 #include "dialects/socketio/socket_client.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "belfry/auth/authenticator.hpp"
@@ -28,7 +29,14 @@ SocketClient::~SocketClient() { on_closed(); }
 
 /// A session that is in no namespace costs something and is of no use.
 void SocketClient::wait_for_connect() {
-  timer_ = parts_.rooms.wheel.after(parts_.rooms.options.login_timeout,
+  connect_due_ = parts_.rooms.wheel.now() + parts_.rooms.options.login_timeout;
+  wait_on_for_connect();
+}
+
+/// A CONNECT that was refused puts nothing off.
+void SocketClient::wait_on_for_connect() {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(connect_due_ - parts_.rooms.wheel.now());
+  timer_ = parts_.rooms.wheel.after(std::max(left, std::chrono::milliseconds{1}),
                                     [this] { carrier_.close(CloseCode::kUnauthorized, "no CONNECT"); });
 }
 
@@ -110,7 +118,7 @@ void SocketClient::entered(bool in, const std::optional<wire::Value>& auth, Done
     if (parts_.echo) echo_auth(carrier_, kDefault, auth);
   } else {
     std::exchange(room_, nullptr)->end();
-    wait_for_connect();
+    wait_on_for_connect();
   }
   done();
 }

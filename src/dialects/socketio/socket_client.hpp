@@ -39,6 +39,7 @@ class SocketClient final : public Session {
   void entered(bool in, const std::optional<wire::Value>& auth, Done done);
   void broke(std::string_view why);
   void wait_for_connect();
+  void wait_on_for_connect();
   bool in(const SocketPacket& packet) const;
 
   SocketParts& parts_;
@@ -50,6 +51,7 @@ class SocketClient final : public Session {
   std::shared_ptr<RoomSocket> room_;  ///< null while it is out
   bool echo_in_ = false;              ///< in the echoing namespace
   runtime::Wheel::Timer timer_;       ///< a client that enters nothing
+  std::chrono::steady_clock::time_point connect_due_;
 };
 
 }  // namespace belfry::dialects::socketio

@@ -61,6 +61,7 @@ class FakeWork final : public domain::UnitOfWork,
   std::map<RoomKey, std::vector<domain::SharedEvent>> logs{{domain::kAccessLog, {}}};
   std::map<std::string, domain::Ticket> tickets_left;
   std::set<core::UserId> vips;
+  std::optional<core::TimePoint> vips_until;
   std::set<core::UserId> banned;
   std::map<std::string, std::string, std::less<>> node_keys;
 
@@ -150,6 +151,7 @@ class FakeWork final : public domain::UnitOfWork,
       if (!vips.contains(question.user)) continue;
       grants.back().emplace();
       grants.back()->key = question.key;
+      grants.back()->valid_until = vips_until;
     }
     return grants;
   }

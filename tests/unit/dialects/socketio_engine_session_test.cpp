@@ -7,8 +7,8 @@ namespace belfry::dialects::socketio {
 
 /// For readable failures.
 void PrintTo(const Action& action, std::ostream* out) {
-  static constexpr std::array kNames{"AnswerGet", "RefuseGet", "AnswerPost", "RefusePost", "SendText", "SendBinary",
-                                     "CloseLine", "Promote",   "Deliver",    "Writable",   "Over"};
+  static constexpr std::array kNames{"AnswerGet",  "RefuseGet", "AnswerPost", "LetPostGo", "RefusePost", "SendText",
+                                     "SendBinary", "CloseLine", "Promote",    "Deliver",   "Writable",   "Over"};
   *out << kNames.at(action.index());
   if (const auto* answer = std::get_if<AnswerGet>(&action)) *out << " " << testing::PrintToString(answer->body);
   if (const auto* refusal = std::get_if<RefusePost>(&action)) *out << " " << refusal->status;
@@ -84,7 +84,7 @@ class EngineSessionTest : public Test {
     EXPECT_THAT(session.line_closed(kMain), IsEmpty());
     EXPECT_THAT(session.get_abandoned(), IsEmpty());
     EXPECT_THAT(session.close(CloseCode::kNormal, now()), IsEmpty());
-    EXPECT_THAT(session.tick(now() + 24h), IsEmpty());
+    EXPECT_THAT(session.tick(now() + 24h, false), IsEmpty());
     EXPECT_EQ(session.next_deadline(), EngineSession::TimePoint::max());
   }
 
@@ -246,7 +246,7 @@ TEST_F(EngineSessionTest, ServersCloseIsFetchedByTheNextGet) {
   EXPECT_THAT(session.post("4a", now()), ElementsAre(RefusePost{400}));
   EXPECT_THAT(session.send(message_packet("late")), IsEmpty());
   EXPECT_EQ(session.next_deadline(), at(400ms));
-  EXPECT_THAT(session.tick(at(399ms)), IsEmpty());
+  EXPECT_THAT(session.tick(at(399ms), false), IsEmpty());
   EXPECT_THAT(session.get(at(399ms)), ElementsAre(AnswerGet{"4bye\x1e"
                                                             "1"},
                                                   Over{kClosedByServer}));
@@ -254,7 +254,7 @@ TEST_F(EngineSessionTest, ServersCloseIsFetchedByTheNextGet) {
 
   auto unread = polling();
   EXPECT_THAT(unread.close(CloseCode::kRestart, now()), IsEmpty());
-  EXPECT_THAT(unread.tick(at(400ms)), ElementsAre(Over{kClosedByServer}));
+  EXPECT_THAT(unread.tick(at(400ms), false), ElementsAre(Over{kClosedByServer}));
   expect_over(unread);
 
   auto waiting = polling();
@@ -265,7 +265,7 @@ TEST_F(EngineSessionTest, ServersCloseIsFetchedByTheNextGet) {
 
 TEST_F(EngineSessionTest, ClosingIsNotCutShortByAPingThatWasOut) {
   auto session = polling();
-  EXPECT_THAT(session.tick(at(300ms)), IsEmpty());
+  EXPECT_THAT(session.tick(at(300ms), false), IsEmpty());
   EXPECT_THAT(session.close(CloseCode::kNormal, at(400ms)), IsEmpty());
   EXPECT_EQ(session.next_deadline(), at(800ms));
   EXPECT_THAT(session.get(at(700ms)), ElementsAre(AnswerGet{"2\x1e"
@@ -279,13 +279,13 @@ TEST_F(EngineSessionTest, PingsFollowPongs) {
   auto session = polling();
   EXPECT_EQ(session.next_deadline(), at(300ms));
   EXPECT_THAT(session.get(now()), IsEmpty());
-  EXPECT_THAT(session.tick(at(299ms)), IsEmpty());
-  EXPECT_THAT(session.tick(at(300ms)), ElementsAre(AnswerGet{"2"}));
+  EXPECT_THAT(session.tick(at(299ms), false), IsEmpty());
+  EXPECT_THAT(session.tick(at(300ms), false), ElementsAre(AnswerGet{"2"}));
   EXPECT_EQ(session.next_deadline(), at(500ms));
-  EXPECT_THAT(session.tick(at(301ms)), IsEmpty());
+  EXPECT_THAT(session.tick(at(301ms), false), IsEmpty());
   EXPECT_THAT(session.post("3", at(450ms)), ElementsAre(AnswerPost{}));
   EXPECT_EQ(session.next_deadline(), at(750ms));
-  EXPECT_THAT(session.tick(at(750ms)), IsEmpty());  // kept, since nobody waits
+  EXPECT_THAT(session.tick(at(750ms), false), IsEmpty());  // kept, since nobody waits
   EXPECT_THAT(session.get(at(760ms)), ElementsAre(AnswerGet{"2"}));
   EXPECT_EQ(session.next_deadline(), at(950ms));
 }
@@ -294,7 +294,7 @@ TEST_F(EngineSessionTest, PongThatNobodyAskedForPutsNothingOff) {
   auto session = websocket();
   EXPECT_THAT(session.text(kMain, "3", at(200ms)), IsEmpty());
   EXPECT_EQ(session.next_deadline(), at(300ms));
-  EXPECT_THAT(session.tick(at(300ms)), ElementsAre(SendText{kMain, "2"}));
+  EXPECT_THAT(session.tick(at(300ms), false), ElementsAre(SendText{kMain, "2"}));
   EXPECT_THAT(session.text(kMain, "4still here", at(499ms)), ElementsAre(text_of("still here")));
   EXPECT_THAT(session.text(kMain, "3", at(499ms)), IsEmpty());
   EXPECT_THAT(session.text(kMain, "3", at(600ms)), IsEmpty());
@@ -303,22 +303,22 @@ TEST_F(EngineSessionTest, PongThatNobodyAskedForPutsNothingOff) {
 
 TEST_F(EngineSessionTest, MissingPongEndsTheSession) {
   auto socket = websocket();
-  EXPECT_THAT(socket.tick(at(300ms)), ElementsAre(SendText{kMain, "2"}));
+  EXPECT_THAT(socket.tick(at(300ms), false), ElementsAre(SendText{kMain, "2"}));
   EXPECT_THAT(socket.text(kMain, "4no pong", at(480ms)), ElementsAre(text_of("no pong")));
-  EXPECT_THAT(socket.tick(at(499ms)), IsEmpty());
-  EXPECT_THAT(socket.tick(at(500ms)), ElementsAre(CloseLine{kMain, CloseCode::kGoingAway}, Over{kPingTimeout}));
+  EXPECT_THAT(socket.tick(at(499ms), false), IsEmpty());
+  EXPECT_THAT(socket.tick(at(500ms), false), ElementsAre(CloseLine{kMain, CloseCode::kGoingAway}, Over{kPingTimeout}));
   expect_over(socket);
 
   auto waiting = polling();
   EXPECT_THAT(waiting.get(now()), IsEmpty());
-  EXPECT_THAT(waiting.tick(at(300ms)), ElementsAre(AnswerGet{"2"}));
+  EXPECT_THAT(waiting.tick(at(300ms), false), ElementsAre(AnswerGet{"2"}));
   EXPECT_THAT(waiting.get(at(301ms)), IsEmpty());
-  EXPECT_THAT(waiting.tick(at(500ms)), ElementsAre(AnswerGet{"1"}, Over{kPingTimeout}));
+  EXPECT_THAT(waiting.tick(at(500ms), false), ElementsAre(AnswerGet{"1"}, Over{kPingTimeout}));
 
   // A timer that is late does not prolong a life.
   for (const bool asks : {true, false}) {
     auto late = polling();
-    EXPECT_THAT(late.tick(at(300ms)), IsEmpty());
+    EXPECT_THAT(late.tick(at(300ms), false), IsEmpty());
     EXPECT_EQ(asks ? late.get(at(500ms)) : late.post("3", at(500ms)),
               (Actions{asks ? Action{RefuseGet{}} : Action{RefusePost{400}}, Over{kPingTimeout}}));
     expect_over(late);
@@ -408,7 +408,7 @@ TEST_F(EngineSessionTest, PollingGoesOnUntilTheUpgrade) {
   EXPECT_THAT(session.get(now()), IsEmpty());
   EXPECT_THAT(session.send(message_packet("a")), IsEmpty());
   EXPECT_THAT(session.flush(), ElementsAre(AnswerGet{"4a"}));
-  EXPECT_THAT(session.post("4b", now()), ElementsAre(text_of("b"), AnswerPost{}));
+  EXPECT_THAT(session.post("4b", now()), ElementsAre(text_of("b"), AnswerPost{}, LetPostGo{}));
   EXPECT_THAT(session.send(message_packet("c")), IsEmpty());
   EXPECT_THAT(session.get(now()), ElementsAre(AnswerGet{"4c"}));
   EXPECT_THAT(session.text(kProbe, "5", now()), ElementsAre(Promote{}));
@@ -418,15 +418,15 @@ TEST_F(EngineSessionTest, NoGetIsHeldDuringAnUpgrade) {
   auto session = upgrading();
   EXPECT_THAT(session.get(at(10ms)), IsEmpty());
   EXPECT_EQ(session.next_deadline(), at(100ms));
-  EXPECT_THAT(session.tick(at(99ms)), IsEmpty());
-  EXPECT_THAT(session.tick(at(100ms)), ElementsAre(AnswerGet{"6"}));
+  EXPECT_THAT(session.tick(at(99ms), false), IsEmpty());
+  EXPECT_THAT(session.tick(at(100ms), false), ElementsAre(AnswerGet{"6"}));
   EXPECT_EQ(session.next_deadline(), at(300ms));  // nobody waits
   EXPECT_THAT(session.get(at(150ms)), IsEmpty());
   EXPECT_EQ(session.next_deadline(), at(200ms));
-  EXPECT_THAT(session.tick(at(200ms)), ElementsAre(AnswerGet{"6"}));
+  EXPECT_THAT(session.tick(at(200ms), false), ElementsAre(AnswerGet{"6"}));
   EXPECT_THAT(session.get(at(290ms)), IsEmpty());
-  EXPECT_THAT(session.tick(at(300ms)), ElementsAre(AnswerGet{"2"}));  // the ping lets it go as well
-  EXPECT_THAT(session.get(at(310ms)), ElementsAre(AnswerGet{"6"}));   // due long ago
+  EXPECT_THAT(session.tick(at(300ms), false), ElementsAre(AnswerGet{"2"}));  // the ping lets it go as well
+  EXPECT_THAT(session.get(at(310ms)), ElementsAre(AnswerGet{"6"}));          // due long ago
 }
 
 TEST_F(EngineSessionTest, GetThatStillWaitsAtTheUpgradeTakesNothingAlong) {
@@ -475,8 +475,8 @@ TEST_F(EngineSessionTest, ProbeThatIsSlowOrGoneCostsOnlyItself) {
   EXPECT_EQ(slow.next_deadline(), at(1050ms));
   EXPECT_THAT(slow.text(kProbe, "2probe", at(900ms)), ElementsAre(SendText{kProbe, "3probe"}));
   EXPECT_EQ(slow.next_deadline(), at(1050ms));
-  EXPECT_THAT(slow.tick(at(1049ms)), IsEmpty());
-  EXPECT_THAT(slow.tick(at(1050ms)), ElementsAre(CloseLine{kProbe, CloseCode::kGoingAway}));
+  EXPECT_THAT(slow.tick(at(1049ms), false), IsEmpty());
+  EXPECT_THAT(slow.tick(at(1050ms), false), ElementsAre(CloseLine{kProbe, CloseCode::kGoingAway}));
   EXPECT_EQ(slow.next_deadline(), at(1h));
   EXPECT_TRUE(slow.may_probe());
 
@@ -500,9 +500,54 @@ TEST_F(EngineSessionTest, SessionThatEndsTakesItsProbeAlong) {
   EXPECT_THAT(closed.get(now()), ElementsAre(AnswerGet{"1"}, Over{kClosedByServer}));
 }
 
+// A client upgrades once none of its requests is under way.
+TEST_F(EngineSessionTest, PostIsLetGoForTheUpgradeBeforeItsCommandsAreDone) {
+  auto session = polling();
+  EXPECT_THAT(session.post("4slow", now()), ElementsAre(text_of("slow"), AnswerPost{}));
+  session.probe_opened(now());
+  EXPECT_THAT(session.text(kProbe, "2probe", now()), ElementsAre(SendText{kProbe, "3probe"}, LetPostGo{}));
+  EXPECT_THAT(session.text(kProbe, "5", now()), ElementsAre(Promote{}));
+  session.post_done();
+  EXPECT_FALSE(session.over());
+}
+
+TEST_F(EngineSessionTest, OnePostAtATimeIsLetGo) {
+  auto session = upgrading();
+  EXPECT_THAT(session.post("4a", now()), ElementsAre(text_of("a"), AnswerPost{}, LetPostGo{}));
+  // Its probe failed: the client polls on, and is no faster than its commands.
+  EXPECT_THAT(session.line_closed(kProbe), IsEmpty());
+  EXPECT_THAT(session.post("4b", now()), ElementsAre(text_of("b"), AnswerPost{}));
+  session.probe_opened(now());
+  EXPECT_THAT(session.text(kProbe, "2probe", now()), ElementsAre(SendText{kProbe, "3probe"}));
+  auto impatient = session;
+  EXPECT_THAT(impatient.post("4c", now()),
+              ElementsAre(RefusePost{400}, CloseLine{kProbe, CloseCode::kProtocolError}, Over{kOverlap}));
+  session.post_done();  // that of a
+  session.post_done();
+  EXPECT_THAT(session.post("4c", now()), ElementsAre(text_of("c"), AnswerPost{}, LetPostGo{}));
+}
+
+TEST_F(EngineSessionTest, PingOvertakesWhatIsKept) {
+  auto session = polling();
+  EXPECT_THAT(session.send(message_packet("much")), IsEmpty());
+  EXPECT_THAT(session.tick(at(300ms), false), IsEmpty());
+  EXPECT_THAT(session.get(at(301ms)), ElementsAre(AnswerGet{"2\x1e"
+                                                            "4much"}));
+}
+
+TEST_F(EngineSessionTest, PongOfAWebSocketThatIsNotReadIsWaitedFor) {
+  auto session = upgrading();
+  EXPECT_THAT(session.text(kProbe, "5", now()), ElementsAre(Promote{}));
+  EXPECT_THAT(session.tick(at(300ms), false), ElementsAre(SendText{kMain, "2"}));
+  EXPECT_THAT(session.tick(at(500ms), true), IsEmpty());
+  EXPECT_EQ(session.next_deadline(), at(700ms));
+  EXPECT_THAT(session.text(kMain, "3", at(650ms)), IsEmpty());
+  EXPECT_EQ(session.next_deadline(), at(950ms));
+}
+
 TEST_F(EngineSessionTest, CommandThatRunsAtTheUpgradeIsFinished) {
   auto session = upgrading();
-  EXPECT_THAT(session.post("4slow", now()), ElementsAre(text_of("slow"), AnswerPost{}));
+  EXPECT_THAT(session.post("4slow", now()), ElementsAre(text_of("slow"), AnswerPost{}, LetPostGo{}));
   EXPECT_THAT(session.text(kProbe, "5", now()), ElementsAre(Promote{}));
   EXPECT_THAT(session.send(message_packet("done")), ElementsAre(SendText{kMain, "4done"}));
   session.post_done();
@@ -511,7 +556,7 @@ TEST_F(EngineSessionTest, CommandThatRunsAtTheUpgradeIsFinished) {
 
 TEST_F(EngineSessionTest, PingIsKeptForWhicheverTransportComes) {
   auto session = upgrading();
-  EXPECT_THAT(session.tick(at(300ms)), IsEmpty());
+  EXPECT_THAT(session.tick(at(300ms), false), IsEmpty());
   EXPECT_THAT(session.text(kProbe, "5", at(310ms)), ElementsAre(Promote{}, SendText{kMain, "2"}));
   EXPECT_EQ(session.next_deadline(), at(500ms));
   EXPECT_THAT(session.text(kMain, "3", at(400ms)), IsEmpty());

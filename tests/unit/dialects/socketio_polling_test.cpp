@@ -142,6 +142,26 @@ TEST_F(SocketIoPollingTest, AnUnreadBufferIsBoundedAndNothingIsMissed) {
   EXPECT_EQ(metrics.ws_queued_bytes.value(), 0);
 }
 
+// A stock client that is about to upgrade takes no GET any more, and waits for its POST.
+TEST_F(SocketIoPollingTest, AnUpgradeDoesNotWaitForWhatIsHeldUntilTheClientReads) {
+  const auto sid = enter_by_polling();
+  post(sid, R"(42["communication:join_channel_posts",{"channelId":7}])");
+  get(sid);
+  for (int i = 0; i < 2000; ++i) happens(7);
+  const auto held = post(sid, R"(421["communication:join_channel_posts",{"channelId":7}])");
+  EXPECT_FALSE(held->answer);
+  const auto line = open_line(sid);
+  EXPECT_THAT(say(*line, "2probe"), ElementsAre("3probe"));
+  EXPECT_EQ(line->dones, 1);
+  EXPECT_EQ(held->answer.value().body, "ok");
+  auto said = say(*line, "5");
+  EXPECT_EQ(line->dones, 2);
+  const auto reply = std::ranges::find_if(said, [](const std::string& text) { return text.starts_with("431["); });
+  ASSERT_NE(reply, said.end());
+  said.erase(reply, said.end());
+  EXPECT_GT(event_ids(said).size(), 100U) << "what was kept goes first";
+}
+
 TEST_F(SocketIoPollingTest, AnUpgradeTakesTheRoomsAlong) {
   const auto sid = enter_by_polling();
   post(sid, R"(42["communication:join_channel_posts",{"channelId":7}])");

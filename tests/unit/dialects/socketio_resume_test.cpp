@@ -245,6 +245,23 @@ TEST_F(SocketIoResumeTest, ARoomThatEndsOnTheWayInIsNoProof) {
   EXPECT_EQ(hub.counts().subscriptions, 0U);
 }
 
+TEST_F(SocketIoResumeTest, WhatWasMissedIsNotDeliveredOnceTheRightToItHasEnded) {
+  work.vips.insert(user_id(1));
+  work.vips_until = clock.now() + seconds{60};
+  const auto kept = leave_behind({8, 5});
+  happens(8);
+  const auto socket = open_line();
+  socket->sink.take();
+  socket->session->on_text("40" + Json({{"token", "one"}, {"pid", kept.pid}, {"offset", kept.offset}}).dump(), [] {});
+  database.settle();
+  ASSERT_EQ(hub.counts().subscriptions, 2U);
+  clock.pass(seconds{60});  // and nobody has told the hub yet
+  settle();
+  const auto said = socket->sink.take();
+  EXPECT_THAT(event_ids(said), IsEmpty());
+  EXPECT_NE(connected(said).at("pid"), kept.pid);
+}
+
 TEST_F(SocketIoResumeTest, WhatCannotBeDecidedAtTheMomentIsWaitedFor) {
   const auto kept = leave_behind({7, 5});
   const auto missed = happens(7);
