@@ -339,7 +339,7 @@ TEST(ConnectionInfo, NoPasswordIsLeftInWhatIsLogged) {
     EXPECT_THAT(said, testing::HasSubstr("***")) << c.url;
   }
   EXPECT_EQ(storage::without_password("plain", "postgresql://db/x"), "plain");
-  EXPECT_EQ(storage::without_password("plain", "postgresql://u:p@db/x?application_name=a@b"), "plain");
+  EXPECT_EQ(storage::without_password("plain", "postgresql://u:secret@db/x?application_name=a@b"), "plain");
 }
 
 TEST(ConnectionInfo, WhatTheDriverTakesForSomethingElseIsNotLoggedEither) {
